@@ -1,0 +1,237 @@
+"""One row of ``machine_measurements.csv`` as the values a DICOM object needs.
+
+The fields hold text as DICOM wants it (DS, SH, CS and AS values), "" where nothing is known: a value that cannot be
+understood or does not fit its attribute is unknown, never guessed, rounded or cut short.
+
+=====================  ==========================================================================================
+Column                 Field
+=====================  ==========================================================================================
+subject_id, study_id   the same, digits only where they are numbers (see `normalise_id`)
+ecg_time               ecg_time
+cart_id                cart_id (Station Name)
+bandwidth              ``0.005-150 Hz``: filter_low and filter_high (Filter Low and High Frequency)
+lowpassfilter          filter_low, and *highpassfilter* filter_high: the columns of the original tool's preprocessed
+                       frame hold the first and the second number of bandwidth, whatever their names say
+filtering              ``60 Hz notch Baseline filter``: notch (Notch Filter Frequency)
+rr_interval … t_axis   measurements, only on request
+report_0 … report_17   reports, only on request
+=====================  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+COLUMNS = ("subject_id", "cart_id", "ecg_time", "bandwidth", "filtering", "lowpassfilter", "highpassfilter")
+INTERVALS = ("rr_interval", "p_onset", "p_end", "qrs_onset", "qrs_end", "t_end")
+AXES = ("p_axis", "qrs_axis", "t_axis")
+REPORTS = tuple(f"report_{i}" for i in range(18))
+ANNOTATION_COLUMNS = (*INTERVALS, *AXES, *REPORTS)
+
+# What the carts write for "none" (29999, 32767, -32768, 65535, 65534, 61440 in MIMIC-IV-ECG) lies beyond all of these.
+_LONGEST_INTERVAL = 20_000  # ms: twice the length of a recording
+_WIDEST_AXIS = 360  # degrees, either way
+_NOTHING = frozenset({"", "nan", "nat", "none", "null", "<na>", "<not specified>"})
+
+_NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e([+-]?[0-9]{1,3}))?\s*(?:Hz)?\s*", re.IGNORECASE)
+_BANDWIDTH = re.compile(r"\s*([0-9.]+)\s*(?:Hz)?\s*[-\u2013]\s*([0-9.]+)\s*Hz\s*", re.IGNORECASE)
+_NOTCH = re.compile(r"([0-9.]+)\s*Hz\s+notch", re.IGNORECASE)
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2})(?:(:[0-9]{2})(?:\.[0-9]+)?)?")
+_WHOLE = re.compile(r"(-?[0-9]{1,6})(?:\.0*)?")
+_SHORT_STRING = re.compile(r"(?! )[ -\[\]-~]{1,16}(?<! )")  # SH in the default repertoire: no backslash, no control
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """What is known of a recording besides its WFDB record.
+
+    Attributes
+    ----------
+    subject_id, study_id : str
+        As the study CSV has them, normalised to digits.
+    ecg_time : str
+        ``YYYY-MM-DD HH:MM:SS``; used only when the header has no date.
+    cart_id : str
+        The ECG cart, at most 16 characters.
+    filter_low, filter_high, notch : str
+        Hz: high-pass cut-off (first number of ``bandwidth``), low-pass cut-off (second), notch frequency.
+    patient_sex : str
+        CS ``M``, ``F`` or ``O``; from a table of patients, as are
+    anchor_age, anchor_year : str
+        the age in years and the year in which it was that.
+    measurements : tuple of (str, int)
+        Column and value, in the order of the columns: intervals in ms, axes in degrees; sentinels left out.
+    reports : tuple of str
+        The lines of the machine's report that are not empty.
+    study_instance_uid, series_instance_uid : str
+        To be used instead of derived ones: those of an examination that an information system already knows.
+    """
+
+    subject_id: str = ""
+    study_id: str = ""
+    ecg_time: str = ""
+    cart_id: str = ""
+    filter_low: str = ""
+    filter_high: str = ""
+    notch: str = ""
+    patient_sex: str = ""
+    anchor_age: str = ""
+    anchor_year: str = ""
+    measurements: tuple[tuple[str, int], ...] = ()
+    reports: tuple[str, ...] = ()
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+
+    def to_json(self) -> str:
+        """Compact JSON of the fields that are not empty, keys sorted: equal values give equal text."""
+        return _encode({name: value for name in _SORTED_FIELDS if (value := getattr(self, name))})
+
+    @classmethod
+    def from_json(cls, text: str) -> Acquisition:
+        """The inverse of `to_json`."""
+        values: dict[str, Any] = json.loads(text)
+        if "measurements" in values:
+            values["measurements"] = tuple((str(name), int(value)) for name, value in values["measurements"])
+        if "reports" in values:
+            values["reports"] = tuple(values["reports"])
+        return cls(**values)
+
+
+_SORTED_FIELDS = sorted(f.name for f in fields(Acquisition))
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def from_row(row: Mapping[str, object], *, annotations: bool = False) -> Acquisition:
+    """What one row of machine_measurements, or of the original tool's preprocessed frame, says.
+
+    Parameters
+    ----------
+    row
+        Column name to cell: text, numbers, times, None or NaN. Columns may be missing, others are ignored.
+    annotations
+        Whether measurements and report lines are wanted too.
+    """
+    low, high = _band(as_text(row.get("bandwidth")))
+    if not low and not high:
+        low, high = _edges(as_text(row.get("lowpassfilter")), as_text(row.get("highpassfilter")))
+    return Acquisition(
+        subject_id=normalise_id(as_text(row.get("subject_id")), "p"),
+        study_id=normalise_id(as_text(row.get("study_id")), "s"),
+        ecg_time=normalise_time(as_text(row.get("ecg_time"))),
+        cart_id=station_name(as_text(row.get("cart_id"))),
+        filter_low=low,
+        filter_high=high,
+        notch=_notch(as_text(row.get("filtering"))),
+        measurements=_measurements(row) if annotations else (),
+        reports=tuple(filter(None, (as_text(row.get(name)) for name in REPORTS))) if annotations else (),
+    )
+
+
+def as_text(value: object) -> str:
+    """A cell of a CSV or frame as stripped text; "" for None, NaN, NaT and the words that stand for them.
+
+    A float that is a whole number loses its ``.0``, for it is an integer of a column with gaps; times become
+    ``YYYY-MM-DD HH:MM:SS``.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        return "" if text.lower() in _NOTHING else text
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return as_text(str(value))  # None, NaN, NaT and NA are words of `_NOTHING`
+
+
+def normalise_id(text: str, prefix: str) -> str:
+    """An id without the forms it picks up on the way: ``40689238.0`` and ``s40689238`` are ``40689238``.
+
+    Parameters
+    ----------
+    text
+        The id as text, see `as_text`.
+    prefix
+        ``s`` for studies, ``p`` for subjects: the letter of their folders in MIMIC-IV-ECG.
+
+    Returns
+    -------
+    str
+        Digits where the id is a number, leading zeros kept; else the text as it is.
+    """
+    if text.isdecimal() and text.isascii():
+        return text
+    number = text.partition(".")
+    digits = number[0][1:] if number[0][:1].lower() == prefix else number[0]
+    return digits if digits.isdecimal() and digits.isascii() and not number[2].strip("0") else text
+
+
+def normalise_time(text: str) -> str:
+    """``YYYY-MM-DD HH:MM:SS`` of an ISO date and time of day without UTC offset; "" for anything else.
+
+    A date alone is not enough: midnight would be invented.
+    """
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return ""
+    normal = f"{match[1]} {match[2]}{match[3] or ':00'}"
+    try:
+        datetime.fromisoformat(normal)
+    except ValueError:
+        return ""
+    return normal
+
+
+@lru_cache(maxsize=4096)
+def station_name(text: str) -> str:
+    """`text` where it fits Station Name (SH: 16 characters, no backslash; PS3.5 section 6.2), else ""."""
+    text = normalise_id(text, "")
+    return text if _SHORT_STRING.fullmatch(text) else ""
+
+
+@lru_cache(maxsize=4096)
+def _band(bandwidth: str) -> tuple[str, str]:
+    match = _BANDWIDTH.fullmatch(bandwidth)
+    return _edges(match[1], match[2]) if match else ("", "")
+
+
+@lru_cache(maxsize=4096)
+def _edges(low: str, high: str) -> tuple[str, str]:
+    """Both edges of the pass band as DS texts in Hz; neither, when the low one is not below the high one."""
+    low, high = _hertz(low), _hertz(high)
+    return (low, high) if not (low and high) or Decimal(low) < Decimal(high) else ("", "")
+
+
+@lru_cache(maxsize=4096)
+def _notch(filtering: str) -> str:
+    match = _NOTCH.search(filtering)
+    return _hertz(match[1]) if match else ""
+
+
+def _hertz(text: str) -> str:
+    """A positive frequency as the one DS text it has: ``150.0`` is ``150``, ``5e-4`` is ``0.0005``.
+
+    Seven digits, so that a filter kept in single precision (0.004999999888) is what it was (0.005).
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return ""
+    number = Decimal(f"{float(match[1] + ('e' + match[2] if match[2] else '')):.7g}")
+    if not number.is_finite() or not 0 < number < 1_000_000:
+        return ""
+    whole = format(number.normalize(), "f")
+    return whole if len(whole) <= 16 else ""
+
+
+def _measurements(row: Mapping[str, object]) -> tuple[tuple[str, int], ...]:
+    found = []
+    for name in (*INTERVALS, *AXES):
+        match = _WHOLE.fullmatch(as_text(row.get(name)))
+        value = int(match[1]) if match else 0
+        if match and (abs(value) <= _WIDEST_AXIS if name in AXES else 0 < value <= _LONGEST_INTERVAL):
+            found.append((name, value))
+    return tuple(found)

@@ -1,0 +1,170 @@
+"""The results of a run from the receipts of its batches: result CSV, error log, manifest and summary.
+
+Every study of the study CSV is accounted for, or the step fails and nothing takes the place of earlier results.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wfdb2dicom.csvtext import iter_rows, missing_column
+from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.manifest import Manifest
+from wfdb2dicom.studies import identify
+from wfdb2dicom.summary import Tally
+from wfdb2dicom.tables import PlanRow, ReceiptRow, TableError, fingerprint, options_line, read_plan, read_receipt
+from wfdb2dicom.watch import store_results
+from wfdb2dicom.wholefile import whole_file
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be put together, and where.
+
+    Attributes
+    ----------
+    input_csv, study_id_col, dcm_path_col, error_col, dcm_dir
+        As in the configuration.
+    plans, receipts : Path
+        Folders of the plan files and of the receipts.
+    output_csv, errors, manifest, summary : Path
+        The files to write.
+    started : float
+        When the run began, in seconds since the epoch: receipts written since then are its work.
+    options : dict
+        The whole configuration, for the summary.
+    token, digests : str, Path
+        What `wfdb2dicom.watch.store_results` keeps, and where; no digests, nothing is kept.
+    """
+
+    input_csv: Path
+    dcm_dir: str
+    plans: Path
+    receipts: Path
+    output_csv: Path
+    errors: Path
+    manifest: Path
+    summary: Path
+    study_id_col: str = "study_id"
+    dcm_path_col: str = "dcm_path"
+    error_col: str = "dcm_error"
+    started: float = 0.0
+    options: dict[str, Any] = field(default_factory=dict)
+    token: str = ""
+    digests: Path | None = None
+
+
+class Outcome(tuple[str, str]):
+    """Error ("" for none) and path of the DICOM relative to dcm_dir ("" when there is no path)."""
+
+    __slots__ = ()
+
+
+def run(request: Request) -> dict[str, Any]:
+    """Write result CSV, error log, manifest and summary.
+
+    Returns
+    -------
+    dict
+        The summary, see `wfdb2dicom.summary`.
+
+    Raises
+    ------
+    TableError
+        When a receipt is missing, damaged or not that of its plan file.
+    ConfigError
+        When the study CSV cannot be read or holds a study without an outcome.
+    """
+    tally = Tally()
+    outcomes: dict[str, Outcome] = {}
+    with ExitStack() as stack:
+        # All four take their names at the end, together.
+        manifest, summary, errors, table = (
+            stack.enter_context(whole_file(path, sync=True))
+            for path in (request.manifest, request.summary, request.errors, request.output_csv)
+        )
+        with Manifest(manifest, request.dcm_dir) as rows_of_manifest:
+            for name, rows in batches(request.plans, request.receipts):
+                fresh = (request.receipts / name).stat().st_mtime >= request.started
+                tally.add_batch(rows, fresh=fresh)
+                rows_of_manifest.add(rows)
+                outcomes.update((plan.study_id, Outcome((result.error, plan.dicom))) for plan, result in rows)
+        _write_table(request, outcomes, table, errors, tally)
+        places = {"output_csv": str(request.output_csv), "error_log": str(request.errors)}
+        result = tally.result(request.options, places, time.time() - request.started if request.started else 0.0)
+        text = json.dumps(result, indent=2, ensure_ascii=False)
+        summary.write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
+    if request.digests is not None:
+        files = (request.manifest, request.summary, request.errors, request.output_csv)
+        store_results(request.digests, request.token, files)
+    return result
+
+
+def batches(plans: Path, receipts: Path) -> Iterator[tuple[str, list[tuple[PlanRow, ReceiptRow]]]]:
+    """Name of the table, and the studies of each batch: what was planned and what came of it.
+
+    Raises
+    ------
+    TableError
+        When a receipt is missing, damaged or not that of its plan file.
+    """
+    for path in sorted(plans.glob("*.tsv")):
+        options, planned = read_plan(path)
+        receipt = receipts / path.name
+        if not receipt.exists():
+            raise TableError(f"{receipt} is missing: run the workflow again, it will convert this batch")
+        results = read_receipt(receipt)
+        line = options_line(options)
+        if [fingerprint(line, row) for row in planned] != [row.plan_row for row in results]:
+            raise TableError(f"{receipt} is not the receipt of {path}: delete it and run again")
+        yield path.name, list(zip(planned, results, strict=True))
+
+
+def _write_table(request: Request, outcomes: dict[str, Outcome], table: Path, errors: Path, tally: Tally) -> None:
+    """The study CSV with its two columns, and the error log, in the order of the study CSV."""
+    header, rows = iter_rows(request.input_csv)
+    if request.study_id_col not in header:
+        raise missing_column("study_id_col", request.study_id_col, request.input_csv, header)
+    id_at = header.index(request.study_id_col)
+    columns = header + [name for name in (request.dcm_path_col, request.error_col) if name not in header]
+    path_at, error_at = columns.index(request.dcm_path_col), columns.index(request.error_col)
+    added = [""] * (len(columns) - len(header))
+    with _text(table) as csv_stream, _text(errors) as log:
+        writer = csv.writer(csv_stream, lineterminator="\n")
+        writer.writerow(columns)
+        log.write(f"# {tally.failed} of {tally.studies} studies failed: study_id, path, error\n")
+        left = len(outcomes)
+        for line, row in rows:
+            study_id, _ = identify(row[id_at], line)
+            outcome = outcomes.get(study_id)
+            if outcome is None:
+                raise ConfigError(
+                    f"input_csv: study {study_id} (line {line} of {request.input_csv}) is in no batch: "
+                    "the file changed while it was being converted; run again"
+                )
+            error, dicom = outcome
+            row += added
+            row[path_at] = "" if error else os.path.join(request.dcm_dir, dicom)
+            row[error_at] = error
+            writer.writerow(row)
+            left -= 1
+            if error:
+                log.write(f"{study_id}\t{dicom.removesuffix('.dcm')}\t{error}\n")
+    if left:
+        raise ConfigError(
+            f"input_csv: {request.input_csv} has {left} studies fewer than were converted: "
+            "the file changed in the meantime; run again"
+        )
+
+
+def _text(path: Path) -> io.TextIOWrapper:
+    return open(path, "w", encoding="utf-8", errors="surrogateescape", newline="")

@@ -1,0 +1,88 @@
+"""Machine measurements and report lines as items of Waveform Annotation Sequence (PS3.3 C.10.10), on request only.
+
+Code values are of MDC (PS3.16 CID 3228 and 3229), Code Meanings those by which viewers find them (``RR Interval``,
+``VRate``). Viewers that print the report need a numeric ``VRate`` beside it.
+
+A measurement that is not plausible is left out, never corrected: the carts write junk where they found no wave.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pydicom.dataset import Dataset
+
+from wfdb2dicom.acquisition import Acquisition
+
+_MAX_ST = 1024  # characters, PS3.5 table 6.2-1
+
+
+class Annotation(NamedTuple):
+    """A measurement (code, meaning, value and unit), or a line of text; "" where it is the other."""
+
+    code: str = ""
+    meaning: str = ""
+    value: str = ""
+    unit: str = ""
+    text: str = ""
+
+
+class _Interval(NamedTuple):
+    """A time between two marks of the representative beat, or from its start; plausible limits in ms, inclusive."""
+
+    code: str
+    meaning: str
+    start: str
+    end: str
+    shortest: int
+    longest: int
+
+
+_INTERVALS = (
+    _Interval("2:16168", "RR Interval", "", "rr_interval", 150, 6000),  # 400 to 10 beats a minute
+    _Interval("2:15872", "PR Interval", "p_onset", "qrs_onset", 20, 800),
+    _Interval("2:16156", "QRS Duration", "qrs_onset", "qrs_end", 20, 400),
+    _Interval("2:16160", "QT Interval", "qrs_onset", "t_end", 100, 1000),
+)
+_AXES = (("2:16128", "P Axis", "p_axis"), ("2:16132", "QRS Axis", "qrs_axis"), ("2:16136", "T Axis", "t_axis"))
+_UNITS = {"ms": "millisecond", "deg": "degree", "{H.B.}/min": "heart beats per minute"}
+
+
+def annotate(acquisition: Acquisition) -> tuple[Annotation, ...]:
+    """Annotations of a recording: ventricular rate, intervals, axes, then the lines of the report."""
+    known = dict(acquisition.measurements)
+    found = []
+    for code, meaning, start, end, shortest, longest in _INTERVALS:
+        if end not in known or (start and start not in known):
+            continue
+        value = known[end] - known.get(start, 0)
+        if not shortest <= value <= longest:
+            continue
+        if meaning == "RR Interval":
+            found.append(Annotation("2:16770", "VRate", str(round(60_000 / value)), "{H.B.}/min"))
+        found.append(Annotation(code, meaning, str(value), "ms"))
+    found += [Annotation(code, meaning, str(known[name]), "deg") for code, meaning, name in _AXES if name in known]
+    lines = (line.strip() for line in acquisition.reports)
+    found += [Annotation(text=line) for line in lines if line.isprintable() and 0 < len(line) <= _MAX_ST]
+    return tuple(found)
+
+
+def code_item(value: str, scheme: str, meaning: str) -> Dataset:
+    """An item of a code sequence (PS3.3 table 8.8-1)."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item
+
+
+def annotation_item(annotation: Annotation) -> Dataset:
+    """An item of Waveform Annotation Sequence about all channels of the first multiplex group."""
+    item = Dataset()
+    if annotation.text:
+        item.UnformattedTextValue = annotation.text
+    else:
+        unit = annotation.unit
+        item.MeasurementUnitsCodeSequence = [code_item(unit, "UCUM", _UNITS[unit])]
+        item.ConceptNameCodeSequence = [code_item(annotation.code, "MDC", annotation.meaning)]
+        item.NumericValue = annotation.value
+    item.ReferencedWaveformChannels = [1, 0]
+    return item

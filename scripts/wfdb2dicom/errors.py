@@ -1,0 +1,128 @@
+"""What can go wrong with a study, in the words of the result CSV.
+
+A failed study is data, not a failed job: everything that a study itself is to blame for is raised as a
+`StudyError` (or an `OSError` on its source files) and ends as text in the ``dcm_error`` column.
+What no study is to blame for (`TargetError`, `ConfigError`) stops the job or the run.
+"""
+
+import builtins
+import re
+
+
+class StudyError(Exception):
+    """Something in the study itself that keeps it from being converted."""
+
+
+class HeaderError(StudyError):
+    """The WFDB header cannot be understood or contradicts itself."""
+
+
+class SignalError(StudyError):
+    """The signal file does not hold what the header says."""
+
+
+class ChecksumError(SignalError):
+    """The samples do not have the checksum or initial value that the header gives."""
+
+
+class SubjectMismatch(StudyError):
+    """The header speaks of another patient or study than the CSV."""
+
+
+class LeadError(StudyError):
+    """A lead name is unknown or stands twice."""
+
+
+class UnitsError(StudyError):
+    """A physical unit that cannot be converted to millivolt."""
+
+
+class DateError(StudyError):
+    """No date and time of the recording is known, or it is not one."""
+
+
+class UidError(StudyError):
+    """A UID that was given is none."""
+
+
+class PathError(StudyError):
+    """A path that leaves its tree, or none at all."""
+
+
+class RangeError(StudyError):
+    """The record breaks a limit of the DICOM class that it would become."""
+
+
+class ValidationFailed(StudyError):
+    """The file written is not the file meant."""
+
+
+class ConfigError(Exception):
+    """What stops a run before any work: names the key or column, its value and the remedy."""
+
+
+class TargetError(Exception):
+    """The output cannot be written (disk full, read-only, forbidden): the job fails, no study is to blame."""
+
+
+# A study that failed so may succeed next time although nothing in it has changed. A missing file is not among
+# them: `plan` records that it is missing, so its appearance is noticed.
+_PERMANENT_OS_ERRORS = {"FileNotFoundError", "NotADirectoryError", "IsADirectoryError"}
+
+
+# What follows the words of an error of files that were different when the run was planned: it may pass.
+CHANGED = " (the files changed since the run was planned)"
+_LONGEST = 1000  # characters of an error: a header may hold a megabyte of nonsense
+
+
+def describe(error: BaseException) -> str:
+    """The text of an error in the result CSV: ``{ExceptionType}: {message}`` on one line, all of it printable."""
+    if isinstance(error, OSError) and error.strerror:
+        message = error.strerror if error.filename is None else f"{error.strerror}: {error.filename!r}"
+    else:
+        message = str(error)
+    if len(message) > _LONGEST:
+        message = f"{message[:_LONGEST]} …"
+    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(message.split()))
+    name = "MemoryError" if isinstance(error, MemoryError) else type(error).__name__  # numpy has one of its own
+    return f"{name}: {plain}"
+
+
+# A folder of a path, and what follows the words for a patient: both may identify one.
+_FOLDERS = re.compile(r"(?<=')[^']*/(?=[^'/])|(?:[^\s'\"/]*/)+(?=[^\s/])")
+_PATIENT = re.compile(r"\b(subject(?:_id)?|patient(?:_id)?)( is)? ('[^']*'|\"[^\"]*\"|[^\s,;]*\d[^\s,;]*)")
+_PATIENT_FOLDER = re.compile(r"\bp\d{8}\b")
+
+
+def without_patient(error: str, *known: str) -> str:
+    """The words of an error for log and screen: no folders, which MIMIC-IV-ECG names after patients, and no patients.
+
+    Parameters
+    ----------
+    known : str
+        Identifiers of the patient as far as they are known.
+    """
+    error = _PATIENT_FOLDER.sub("p…", _PATIENT.sub(r"\1\2 …", _FOLDERS.sub("", error)))
+    for identifier in filter(None, known):
+        error = re.sub(rf"(?<!\w){re.escape(identifier)}(?!\w)", "…", error)
+    return error
+
+
+def complaint(error: BaseException) -> str:
+    """What stopped a job or a run, for the screen."""
+    if isinstance(error, OSError):
+        return f"{describe(error).partition(': ')[2]}; no result is lost, mend it and run again"
+    return str(error)
+
+
+def is_transient(error: str) -> bool:
+    """Whether an unchanged study that failed with this text is worth another try.
+
+    True for ``Timeout>…``, ``WorkerCrash: …``, lack of memory, input/output errors other than a missing file, and
+    whatever befell files that changed under the run.
+    """
+    if error.startswith(("Timeout>", "WorkerCrash", "MemoryError")) or error.endswith(CHANGED):
+        return True
+    name = error.partition(":")[0]
+    kind = getattr(builtins, name, None)
+    return isinstance(kind, type) and issubclass(kind, OSError) and name not in _PERMANENT_OS_ERRORS

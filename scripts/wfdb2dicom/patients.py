@@ -1,0 +1,85 @@
+"""Sex and age of patients from MIMIC-IV's patients.csv, on request only.
+
+MIMIC-IV shifts the dates of a patient together: `anchor_age` is the age in the (shifted) `anchor_year`. Ages above 89
+are hidden there: `anchor_age` is then 91, whatever the age.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from wfdb2dicom.acquisition import Acquisition, normalise_id
+from wfdb2dicom.errors import ConfigError
+
+_COLUMNS = ("subject_id", "gender", "anchor_age", "anchor_year")
+_SEXES = {"M": "M", "F": "F", "O": "O"}  # PS3.3 C.7.1.1, Patient's Sex
+_OLDEST = 89  # years; HIPAA lets no one be known to be older (45 CFR 164.514(b)(2)(i)(C))
+
+
+class Patient(NamedTuple):
+    """A patient: sex as DICOM codes it, age in years and the year it was that age; "" where unknown."""
+
+    sex: str = ""
+    anchor_age: str = ""
+    anchor_year: str = ""
+
+
+def read_patients(path: Path) -> dict[str, Patient]:
+    """Patients by subject id, from a CSV file (plain or ``.gz``) with the columns of MIMIC-IV's patients.csv.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be read, a column is missing, or two rows contradict each other.
+    """
+    opener = gzip.open if path.suffix == ".gz" else open
+    found: dict[str, Patient] = {}
+    try:
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file)
+            header = [name.strip() for name in next(rows, [])]
+            missing = [name for name in _COLUMNS if name not in header]
+            if missing:
+                raise ConfigError(f"patients: {path} has no column {', '.join(missing)}; give MIMIC-IV's patients.csv")
+            places = [header.index(name) for name in _COLUMNS]
+            for row in rows:
+                if len(row) <= max(places):
+                    continue
+                subject, gender, age, year = (row[place].strip() for place in places)
+                patient = Patient(_SEXES.get(gender.upper(), ""), _whole(age), _whole(year))
+                if found.setdefault(normalise_id(subject, "p"), patient) != patient:
+                    raise ConfigError(f"patients: {path} has rows for subject {subject} that differ; keep one of them")
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"patients: {path} cannot be read as CSV: {error}") from error
+    return found
+
+
+def with_patient(acquisition: str, patients: Mapping[str, Patient]) -> str:
+    """An acquisition (`Acquisition.to_json`) with the patient of its subject, where the table has one."""
+    known = Acquisition.from_json(acquisition)
+    sex, age, year = patients.get(known.subject_id, Patient())
+    return replace(known, patient_sex=sex, anchor_age=age, anchor_year=year).to_json()
+
+
+def age_at(anchor_age: str, anchor_year: str, year: int) -> str:
+    """Patient's Age (AS, ``063Y``) in a year, to the year; "" when it is unknown.
+
+    Ages above 89 are "": either the table hides the true age, or it would follow from a younger anchor age although
+    it may not be known.
+    """
+    if not anchor_age or not anchor_year:
+        return ""
+    age = int(anchor_age) + year - int(anchor_year)
+    return f"{age:03d}Y" if 0 <= age <= _OLDEST and int(anchor_age) <= _OLDEST else ""
+
+
+def _whole(text: str) -> str:
+    """A whole number of at most four digits without fraction (``63.0`` is ``63``), else ""."""
+    digits, _, fraction = text.partition(".")
+    valid = digits.isascii() and digits.isdecimal() and len(digits) <= 4 and not fraction.strip("0")
+    return str(int(digits)) if valid else ""

@@ -1,0 +1,385 @@
+"""A WFDB record as the converter sees it: header, raw samples, and the checks that make both trustworthy.
+
+Two readers fill the same classes. `plain` (here) reads what MIMIC-IV-ECG and the CinC challenges consist of: one
+segment, one signal file, format 16, one sample a frame, no skew, every field of header(5) present. Everything else
+goes through the wfdb package (`wfdb2dicom.record_wfdb`).
+
+| | plain | wfdb |
+|---|---|---|
+| formats | 16, 16x1, 16+offset | all that wfdb reads |
+| segments | 1 | 1 or more |
+| header fields | all of a signal line | any may be missing |
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from wfdb2dicom.errors import ChecksumError, HeaderError, PathError, SignalError
+
+Samples = npt.NDArray[np.int16] | npt.NDArray[np.int32]
+
+MAX_HEADER_BYTES = 1_000_000
+INVALID_16 = -32768  # the invalid sample of format 16, wfdb's NaN (signal(5))
+
+
+class Signal(NamedTuple):  # not a dataclass: a dozen are made for each study, in half the time
+    """One signal line of header(5).
+
+    Attributes
+    ----------
+    description : str
+        The lead name.
+    gain : float
+        ADC units per physical unit.
+    baseline : int
+        Sample value at 0 physical units.
+    units : str
+        Physical unit as the header spells it.
+    skew : int
+        Samples of this signal that precede sample 0 of the record (header(5)); they are in the file and count in
+        the checksum.
+    initial_value, checksum : int or None
+        As the header states them; None when it does not.
+    invalid : int or None
+        The sample value that marks an invalid sample in this signal's format; None when the format has none.
+    """
+
+    description: str
+    gain: float
+    baseline: int
+    units: str
+    skew: int = 0
+    initial_value: int | None = None
+    checksum: int | None = None
+    invalid: int | None = INVALID_16
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A WFDB header, header(5), with what the converter needs of it.
+
+    Attributes
+    ----------
+    text : bytes
+        The header file (of a multi-segment record: all header files joined), unchanged: it pins the content of
+        the record by its checksums.
+    moment : datetime or None
+        Date and time of the first sample; None unless the header states both.
+    signal_file, byte_offset
+        Where the samples lie; "" when wfdb reads them.
+    omitted : tuple of str
+        Names of the record's signals that were left out of `signals`, for they are no ECG; printable.
+    """
+
+    text: bytes
+    name: str
+    sampling_frequency: float
+    n_samples: int | None
+    moment: datetime | None
+    signals: tuple[Signal, ...]
+    comments: tuple[str, ...]
+    signal_file: str = ""
+    byte_offset: int = 0
+    omitted: tuple[str, ...] = ()
+
+    @property
+    def subject_id(self) -> str:
+        """The patient of the comment ``# <subject_id>: N``, "" when there is none."""
+        for comment in self.comments:
+            if match := _SUBJECT(comment):
+                return match[1]
+        return ""
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether the header text pins every sample."""
+        return all(signal.checksum is not None for signal in self.signals)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A header and its samples: integers of shape (n_samples, n_signals) in the order of the header."""
+
+    header: Header
+    samples: Samples
+
+
+_SUBJECT = re.compile(r"\s*<subject_id>:\s*(\S+)").match
+# Numbers of more digits than these mean nothing (and int() refuses some): such headers are left to wfdb.
+_RECORD_LINE = re.compile(
+    r"([-\w.]+)[ \t]+(\d{1,9})[ \t]+(\d{1,18}(?:\.\d{1,18})?)[ \t]+(\d{1,18})(?:[ \t]+(.*))?"
+).fullmatch
+_SIGNAL_LINE = re.compile(
+    r"([^\s/\0]+)[ \t]+16(?:x1)?(?:\+(\d{1,18}))?[ \t]+(\d{1,18}(?:\.\d{1,18})?(?:[eE][-+]?\d{1,3})?)"
+    r"(?:\((-?\d{1,18})\))?/([^\s/]+)[ \t]+\d+[ \t]+(-?\d{1,18})[ \t]+(-?\d{1,18})[ \t]+(-?\d{1,18})[ \t]+\d+"
+    r"[ \t]+(\S.*?)[ \t]*"
+).fullmatch
+_MOMENT = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?[ \t]+(\d{1,2})/(\d{1,2})/(\d{4})[ \t]*").fullmatch
+
+
+def parse_moment(text: str | None) -> datetime | None:
+    """Date and time of a record line, ``HH:MM:SS[.ffffff] DD/MM/YYYY``; None for anything else.
+
+    Never a time without a date: headers such as ``12-May-2020 12:33:59`` state neither in WFDB's form.
+    """
+    match = _MOMENT(text) if text else None
+    if match is None:
+        return None
+    hour, minute, second, fraction, day, month, year = match.groups()
+    micro = int((fraction or "").ljust(6, "0"))
+    try:
+        return datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), micro)
+    except ValueError:
+        return None
+
+
+def parse_plain(text: bytes) -> Header | None:
+    """Parse a plain header; None when it needs wfdb.
+
+    Parameters
+    ----------
+    text : bytes
+        The header file.
+
+    Raises
+    ------
+    HeaderError
+        When the header is plain but wrong.
+    """
+    lines = text.decode("utf-8-sig", "surrogateescape").splitlines()
+    body = [line for line in lines if line and line[0] != "#" and not line.isspace()]
+    if not body or (first := _RECORD_LINE(body[0].strip())) is None:
+        return None
+    name, n_signals, frequency, n_samples, rest = first.groups()
+    if len(body) - 1 != int(n_signals) or len(body) == 1:
+        return None
+    signals = []
+    places = set()
+    for line in body[1:]:
+        match = _SIGNAL_LINE(line)
+        if match is None:
+            return None
+        file, offset, gain, baseline, units, zero, initial, checksum, description = match.groups()
+        places.add((file, offset))
+        signals.append(Signal(description, float(gain), int(baseline or zero), units, 0, int(initial), int(checksum)))
+    if len(places) != 1:
+        return None
+    return Header(
+        text=text,
+        name=name,
+        sampling_frequency=float(frequency),
+        n_samples=int(n_samples) or None,
+        moment=parse_moment(rest),
+        signals=tuple(signals),
+        comments=tuple(line[1:].strip() for line in lines if line[:1] == "#"),
+        signal_file=file,
+        byte_offset=int(offset or 0),
+    )
+
+
+class Source:
+    """An open source file, a regular one below its root.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    root : str
+        Resolved path of the tree it must lie in, "" for anywhere.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be opened.
+    PathError, SignalError
+        When it lies outside the root, or is no regular file (a FIFO would block for ever).
+    """
+
+    __slots__ = ("fd", "mtime_ns", "path", "size")
+
+    def __init__(self, path: str, root: str) -> None:
+        self.path = path
+        self.fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(self.fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise SignalError(f"{path} is not a regular file")
+            if root and not is_below(real_path(self.fd, path), root):
+                raise PathError(f"{path} leads out of wfdb_dir through a link; point wfdb_dir at the real folder")
+        except BaseException:
+            os.close(self.fd)
+            raise
+        self.size = status.st_size
+        self.mtime_ns = status.st_mtime_ns
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes from the start of the file."""
+        content = os.pread(self.fd, size, 0)
+        while 0 < len(content) < size and (more := os.pread(self.fd, size - len(content), len(content))):
+            content += more
+        return content
+
+
+def real_path(fd: int, path: str) -> str:
+    """Where an open file really lies, links resolved."""
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return os.path.realpath(path)
+
+
+def is_below(path: str, root: str) -> bool:
+    """Whether a resolved path is `root` or lies below it."""
+    return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+def read_header_text(path: str, root: str = "") -> bytes:
+    """The bytes of one header file.
+
+    Raises
+    ------
+    HeaderError
+        When the file is empty or longer than any header is.
+    """
+    with Source(path, root) as source:
+        if source.size > MAX_HEADER_BYTES:
+            raise HeaderError(f"{path} has {source.size} bytes; a WFDB header has a few thousand")
+        text = source.read(source.size)
+    if not text.strip():
+        raise HeaderError(f"{path} is empty; fetch it again")
+    return text
+
+
+def plain_size(header: Header) -> int:
+    """Bytes that the signal file of a plain record has, by its header."""
+    return header.byte_offset + 2 * len(header.signals) * (header.n_samples or 0)
+
+
+def read_plain_samples(source: Source, header: Header) -> npt.NDArray[np.int16]:
+    """The samples of a plain record, its signal file already open.
+
+    Returns
+    -------
+    ndarray of int16, shape (n_samples, n_signals)
+
+    Raises
+    ------
+    SignalError
+        When the file does not have exactly the length that the header gives.
+    """
+    n_signals = len(header.signals)
+    frame = 2 * n_signals
+    n_samples = header.n_samples
+    if n_samples is None:
+        n_samples = max(0, source.size - header.byte_offset) // frame
+    expected = header.byte_offset + n_samples * frame
+    if source.size != expected or n_samples == 0:
+        raise SignalError(
+            f"{source.path} has {source.size} bytes where the header ({n_signals} signals x {n_samples} samples) needs"
+            f" {expected}; fetch it again"
+        )
+    content = source.read(expected)
+    if len(content) != expected:
+        raise SignalError(f"{source.path} gave {len(content)} of its {expected} bytes; it changed while it was read")
+    return np.frombuffer(content, "<i2", offset=header.byte_offset).reshape(n_samples, n_signals)
+
+
+def reduce_columns(ufunc: Any, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``ufunc.reduce(samples, axis=0)`` in the samples' own dtype, about ten times as fast for a few columns.
+
+    numpy reduces along the first axis row by row, which costs more than the arithmetic when a row has a dozen
+    values. Many rows taken as one long row reduce at full vector width first.
+    """
+    n, width = samples.shape
+    rows = 64
+    whole = n - n % rows
+    result: npt.NDArray[Any]
+    if whole == 0:
+        result = ufunc.reduce(samples, axis=0, dtype=samples.dtype)
+        return result
+    wide = ufunc.reduce(samples[:whole].reshape(-1, rows * width), axis=0, dtype=samples.dtype)
+    result = ufunc.reduce(wide.reshape(rows, width), axis=0, dtype=samples.dtype)
+    if whole < n:
+        result = ufunc(result, ufunc.reduce(samples[whole:], axis=0, dtype=samples.dtype))
+    return result
+
+
+def verify_samples(signals: Sequence[Signal], samples: Samples, where: str) -> None:
+    """Compare samples with the initial values and checksums of their signal lines, where given.
+
+    The checksum is the sum of all samples modulo 65536, written signed or unsigned (header(5)).
+
+    Raises
+    ------
+    ChecksumError
+        Naming the file, the first signal that differs, both values and the remedy.
+    """
+    initial = samples[0].tolist()
+    bits = samples.astype(np.uint16) if samples.dtype.itemsize != 2 else samples.view(np.uint16)
+    sums = reduce_columns(np.add, bits).tolist()
+    for signal, first, total in zip(signals, initial, sums, strict=True):
+        if signal.checksum is not None and signal.checksum & 0xFFFF != total:
+            raise ChecksumError(
+                f"{where}: signal {signal.description!r} sums to {total} where its header gives"
+                f" {signal.checksum & 0xFFFF}; the file is damaged or belongs to another record, fetch both again"
+            )
+        if signal.initial_value is not None and signal.initial_value != first and not _starts_invalid(signal, first):
+            raise ChecksumError(
+                f"{where}: signal {signal.description!r} starts with {first} where its header gives"
+                f" {signal.initial_value}; the file is damaged or belongs to another record, fetch both again"
+            )
+
+
+def _starts_invalid(signal: Signal, first: int) -> bool:
+    """Whether a signal begins with an invalid sample, for which headers state 0; its checksum has to speak for it."""
+    return first == signal.invalid and signal.initial_value == 0 and signal.checksum is not None
+
+
+def find_invalid(signals: Sequence[Signal], samples: Samples, low: Sequence[int]) -> tuple[dict[int, int], int | None]:
+    """Count the invalid samples, and find the one value that marks them all.
+
+    Parameters
+    ----------
+    low : sequence of int
+        The least sample of each signal. A marker is the least value of its format, so nothing lies below it.
+
+    Returns
+    -------
+    counts : dict
+        Number of invalid samples by the place of the signal, for those that have any.
+    marker : int or None
+        None when there are none.
+
+    Raises
+    ------
+    SignalError
+        When one value cannot mark them: a DICOM multiplex group has a single Waveform Padding Value.
+    """
+    found = [n for n, signal in enumerate(signals) if low[n] == signal.invalid]
+    if not found:
+        return {}, None
+    marker = low[found[0]]
+    for n, signal in enumerate(signals):
+        alien = low[n] != marker if n in found else signal.invalid != marker and bool((samples[:, n] == marker).any())
+        if alien:
+            raise SignalError(
+                f"signal {signals[found[0]].description!r} marks invalid samples by {marker}, which signal"
+                f" {signal.description!r} does not; a DICOM object has one such value, so bring both to one format"
+            )
+    return {n: int(np.count_nonzero(samples[:, n] == marker)) for n in found}, marker

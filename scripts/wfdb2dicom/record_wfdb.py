@@ -1,0 +1,362 @@
+"""Records that the plain reader does not take, read by the wfdb package.
+
+wfdb leaves much unchecked or guesses it, so that is done here: the length of each signal file, checksums (on samples
+as they lie in the file, not shifted by their skew), and what a header leaves out. As header(5) says, a missing
+frequency is 250 Hz, missing units are mV, a missing baseline is the ADC zero, a missing length follows from the file,
+and a missing checksum checks nothing. A missing gain, or 0, means an uncalibrated signal, which has no millivolts; it
+is refused, where wfdb goes on with 200.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from math import ceil
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from wfdb2dicom.errors import HeaderError, LeadError, PathError, SignalError, StudyError
+from wfdb2dicom.record import Header, Record, Samples, Signal, Source, read_header_text, verify_samples
+
+_MAX_SIGNALS = 1000
+_MAX_NAME = 64  # characters of a signal that is only named
+_MAX_BYTES = 2**32  # of samples as DICOM holds them; a data element has no more
+
+
+class _Format(NamedTuple):
+    """A signal file format of signal(5): `samples` samples take `size` bytes; 0 bytes where they are compressed."""
+
+    size: int
+    samples: int
+    invalid: int | None
+
+
+_FORMATS = {
+    "8": _Format(1, 1, None),
+    "16": _Format(2, 1, -(2**15)),
+    "24": _Format(3, 1, -(2**23)),
+    "32": _Format(4, 1, -(2**31)),
+    "61": _Format(2, 1, -(2**15)),
+    "80": _Format(1, 1, -(2**7)),
+    "160": _Format(2, 1, -(2**15)),
+    "212": _Format(3, 2, -(2**11)),
+    "310": _Format(4, 3, -(2**9)),
+    "311": _Format(4, 3, -(2**9)),
+    "508": _Format(0, 1, -(2**7)),
+    "516": _Format(0, 1, -(2**15)),
+    "524": _Format(0, 1, -(2**23)),
+}
+_SAFE_NAME = re.compile(r"(?!\.{1,2}$)[^/\\\0]+").fullmatch
+# Where wfdb meets a field that it does not expect it takes a default, such as 250 Hz, without a word.
+_RECORD_LINE = re.compile(
+    r"\S+[ \t]+\d{1,9}(?:[ \t]+\d{1,18}(?:\.\d*)?(?:[eE][-+]?\d{1,3})?(?:/\S+)?(?:[ \t]+\d{1,18}(?:[ \t].*)?)?)?"
+).fullmatch
+_SIGNAL_LINE = re.compile(
+    r"\S+\s+\d+(?:x\d+)?(?::\d+)?(?:\+\d+)?(?:\s+(?:[-+]?[0-9.]+(?:[eE][-+]?\d+)?)?(?:\(-?\d+\))?(?:/\S+)?"
+    r"(?:\s+\d+(?:\s+-?\d+(?:\s+-?\d+(?:\s+-?\d+(?:\s+\d+(?:\s+.*)?)?)?)?)?)?)?"
+).fullmatch
+_GAIN = re.compile(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)?(?:\([^)]*\))?(?:/(\S+))?")
+
+
+_Omit = Callable[[Signal], bool]
+
+
+def read_with_wfdb(record: str, root: str, text: bytes, omit: _Omit | None = None) -> Record:
+    """Read a record that needs wfdb.
+
+    Parameters
+    ----------
+    record : str
+        Path of the record, without extension.
+    root : str
+        Resolved path of the tree that all its files must lie in, "" for anywhere.
+    text : bytes
+        Its header file.
+    omit : callable, optional
+        Which signals are left out of the record once their checksums are verified; none by default.
+
+    Returns
+    -------
+    Record
+        Its samples are verified, and int16 where all of them fit, else int32.
+
+    Raises
+    ------
+    HeaderError, SignalError, PathError
+        When the record cannot be read as one set of signals of one rate.
+    LeadError
+        When all of its signals would be left out.
+    """
+    try:
+        header = _rdheader(record, text)
+        read = _read_segments if hasattr(header, "seg_name") else _read_segment
+        return read(record, root, text, header, omit)
+    except (StudyError, OSError, MemoryError):
+        raise
+    except Exception as error:  # fields that wfdb leaves None or fills with nonsense: no header that is used
+        reason = f"{type(error).__name__}: {error}"
+        raise HeaderError(f"{record}.hea cannot be understood ({reason}); fetch it again") from error
+
+
+def _rdheader(record: str, text: bytes) -> Any:
+    import wfdb
+
+    lines = (line.strip() for line in text.decode("utf-8-sig", "replace").splitlines())
+    first = next((line for line in lines if line and line[0] != "#"), "")
+    if not _RECORD_LINE(first):
+        raise HeaderError(
+            f"{record}.hea begins with {first[:80]!r}, which is no record line (name, signals, frequency, samples);"
+            " fetch it again"
+        )
+    try:
+        return wfdb.rdheader(record)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise HeaderError(f"{record}.hea is no WFDB header: {error or type(error).__name__}; fetch it again") from error
+
+
+def _read_segment(record: str, root: str, text: bytes, header: Any, omit: _Omit | None) -> Record:
+    """A record without segments."""
+    import wfdb
+
+    _check_header(record, header)
+    _check_files(record, root, header)
+    signals = _signals(record, text, header)
+    kept = [n for n, signal in enumerate(signals) if omit is None or not omit(signal)]
+    omitted = [n for n in range(len(signals)) if n not in kept]
+    _check_gains(record, [signals[n] for n in kept])
+    rate = _rate(record, header, kept)
+    try:
+        # Samples of several to a frame are averaged unless asked for; skewed ones are shifted unless forbidden.
+        even = all((rate or 1) == 1 for rate in header.samps_per_frame)
+        read = wfdb.rdrecord(record, physical=False, ignore_skew=True, smooth_frames=even, return_res=32)
+        each = read.d_signal.T if even else read.e_d_signal
+        samples = _narrow(np.column_stack([each[n] for n in kept]))
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise SignalError(f"{record}: {error or type(error).__name__}; fetch header and signal file again") from error
+    if len(samples) == 0:
+        raise SignalError(f"{record} holds no samples")
+    for n in omitted:  # damage to them is damage to the file
+        verify_samples([signals[n]], each[n][:, np.newaxis], record)
+    found = Header(
+        text=text,
+        name=header.record_name,
+        sampling_frequency=float(header.fs) * rate,
+        n_samples=len(samples),
+        moment=_moment(header),
+        signals=tuple(signals[n] for n in kept),
+        comments=tuple(header.comments),
+        omitted=tuple(_printable(signals[n].description) or f"signal {n}" for n in omitted),
+    )
+    verify_samples(found.signals, samples, record)
+    return Record(found, samples)
+
+
+def _narrow(samples: Any) -> Samples:
+    """The samples as int16 when all fit, whatever their format could hold: few readers know 32-bit objects."""
+    fit = samples.size == 0 or (samples.min() >= -(2**15) and samples.max() < 2**15)
+    narrow: Samples = np.ascontiguousarray(samples, dtype="<i2" if fit else "<i4")
+    return narrow
+
+
+def _printable(name: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in name[:_MAX_NAME])
+
+
+def _check_header(record: str, header: Any) -> None:
+    """Refuse what no group of channels can be made of."""
+    if not header.n_sig or len(header.file_name or ()) != header.n_sig or header.n_sig > _MAX_SIGNALS:
+        lines = len(header.file_name or ())
+        raise HeaderError(f"{record}.hea speaks of {header.n_sig} signals and describes {lines}; fetch it again")
+    if header.sig_len == 0:
+        raise HeaderError(
+            f"{record}.hea states 0 samples; correct it, or convert the multi-segment record that it is a part of"
+        )
+
+
+def _rate(record: str, header: Any, kept: Sequence[int]) -> int:
+    """The samples a frame, which all signals that are kept share."""
+    if not kept:
+        raise LeadError(
+            f"{record} holds no ECG: other_signals: omit leaves out all of its signals"
+            f" ({', '.join(map(str, header.sig_name))}); take it out of the study CSV"
+        )
+    rates = {n: header.samps_per_frame[n] or 1 for n in kept}
+    if len(set(rates.values())) > 1:
+        each = ", ".join(f"{header.sig_name[n]} {header.fs * rate:g} Hz" for n, rate in rates.items())
+        raise SignalError(
+            f"{record} has signals of different rates ({each}), which do not fit one DICOM multiplex group; set"
+            " other_signals: omit to leave out those that are no ECG, or write a WFDB record of the leads of one rate"
+        )
+    return rates[kept[0]]
+
+
+def _check_files(record: str, root: str, header: Any) -> None:
+    """Refuse files of another length than the header's before wfdb allocates that, and files outside the tree."""
+    length = header.sig_len
+    for name in dict.fromkeys(header.file_name):
+        places = [n for n in range(header.n_sig) if header.file_name[n] == name]
+        formats = {header.fmt[n] for n in places}
+        fmt = formats.pop()
+        if formats or fmt not in _FORMATS:
+            raise HeaderError(
+                f"{record}.hea gives {name} the format {'/'.join([fmt, *formats])}, which wfdb cannot read"
+            )
+        if not _SAFE_NAME(name):
+            raise PathError(f"{record}.hea names the signal file {name!r}, which is not beside it")
+        width = sum(header.samps_per_frame[n] or 1 for n in places)
+        offset = header.byte_offset[places[0]] or 0
+        path = os.path.join(os.path.dirname(record), name)
+        size, samples, _ = _FORMATS[fmt]
+        with Source(path, root) as source:
+            content = max(0, source.size - offset)
+        if not size:
+            _check_compressed(path, length, width // len(places), offset)
+            continue
+        length = length or content * samples // size // width
+        total = length * width
+        if not ceil(total * size / samples) <= content <= ceil(total / samples) * size or not total:
+            raise SignalError(
+                f"{path} has {source.size} bytes where the header ({width} samples a frame x {length} frames of format"
+                f" {fmt}) needs {ceil(total * size / samples) + offset}; fetch it again"
+            )
+
+
+def _check_compressed(path: str, length: int | None, rate: int, offset: int) -> None:
+    """Compare a FLAC file's own length with the header's."""
+    import soundfile
+
+    if length is None:
+        raise HeaderError(f"the header of {path} states no number of samples, which compressed signals need; add it")
+    try:
+        frames = soundfile.info(path).frames
+    except RuntimeError as error:
+        raise SignalError(f"{path} is no FLAC file: {error}; fetch it again") from error
+    if frames != length * rate + offset:
+        raise SignalError(
+            f"{path} has {frames} samples where the header needs {length * rate + offset}; fetch it again"
+        )
+
+
+def _moment(header: Any) -> datetime | None:
+    """Date and time of the first sample; wfdb gives a time without a date, even where it misread a date for it."""
+    if header.base_date is None or header.base_time is None:
+        return None
+    return datetime.combine(header.base_date, header.base_time)
+
+
+def _signals(record: str, text: bytes, header: Any) -> tuple[Signal, ...]:
+    """The signal lines. Text is taken from the file, for wfdb drops what is not ASCII: µV would become V."""
+    lines = [line.strip() for line in text.decode("utf-8-sig", "surrogateescape").splitlines()]
+    body = [line for line in lines if line and line[0] != "#"][1 : header.n_sig + 1]
+    signals = []
+    for n, line in enumerate(body):
+        if not _SIGNAL_LINE(line):
+            raise HeaderError(f"{record}.hea has {line[:120]!r}, which is no signal line of header(5); fetch it again")
+        fields = line.split(None, 8)
+        gain, units = _GAIN.match(fields[2]).groups() if len(fields) > 2 else (None, None)  # type: ignore[union-attr]
+        signals.append(
+            Signal(
+                description=fields[8].strip() if len(fields) > 8 else "",
+                gain=float(header.adc_gain[n]) if gain and float(gain) else 0.0,
+                baseline=int(header.baseline[n]),
+                units=units or "mV",
+                skew=(header.skew[n] or 0) * (header.samps_per_frame[n] or 1),
+                initial_value=header.init_value[n],
+                checksum=header.checksum[n],
+                invalid=_FORMATS[header.fmt[n]].invalid,
+            )
+        )
+    return tuple(signals)
+
+
+def _check_gains(record: str, signals: Sequence[Signal]) -> None:
+    """Refuse signals without a gain, or with 0."""
+    for signal in signals:
+        if not signal.gain:
+            raise HeaderError(
+                f"{record}.hea gives signal {signal.description!r} no gain, or 0: it is not calibrated, and its"
+                " millivolts are unknown; write its ADC units per millivolt into the header"
+            )
+
+
+def _read_segments(record: str, root: str, text: bytes, header: Any, omit: _Omit | None) -> Record:
+    """A multi-segment record of fixed layout: the same signals in each segment, and no gaps between them."""
+    if header.layout == "variable":
+        raise HeaderError(
+            f"{record} has segments of variable layout: signals and gains change from one to the next, and there may be"
+            " gaps; convert each of its segments as a record of its own"
+        )
+    if "~" in header.seg_name:
+        raise SignalError(f"{record} has a gap between its segments; convert each of them as a record of its own")
+    if len(set(header.seg_name)) < len(header.seg_name):
+        raise HeaderError(f"{record}.hea names a segment twice; correct it")
+    if sum(header.seg_len) != header.sig_len or header.sig_len * header.n_sig * 2 > _MAX_BYTES:
+        raise HeaderError(
+            f"{record}.hea has {header.sig_len} samples and segments of {sum(header.seg_len)} in all, which must be"
+            f" equal and take at most {_MAX_BYTES} bytes; correct it"
+        )
+    parts: list[Record] = []
+    for name, length in zip(header.seg_name, header.seg_len, strict=True):
+        part, frames = _read_part(os.path.join(os.path.dirname(record), name), root, omit)
+        if frames != length:
+            raise HeaderError(f"segment {name} has {frames} samples where {record}.hea needs {length}")
+        if parts and (differs := _difference(parts[0].header, part.header)):
+            raise HeaderError(f"segment {name} of {record} differs from the first in {differs}; convert each by itself")
+        parts.append(part)
+    return _join(text, header, parts)
+
+
+def _read_part(path: str, root: str, omit: _Omit | None) -> tuple[Record, int]:
+    """A segment, and its length in frames, which is what a record of segments states."""
+    text = read_header_text(path + ".hea", root)
+    header = _rdheader(path, text)
+    if hasattr(header, "seg_name"):
+        raise HeaderError(f"the segment {path} has segments itself; header(5) forbids that")
+    part = _read_segment(path, root, text, header, omit)
+    if any(signal.skew for signal in part.header.signals):
+        raise SignalError(f"the segment {path} has skewed signals, which overlap its neighbours; correct it")
+    return part, round(len(part.samples) * header.fs / part.header.sampling_frequency)
+
+
+def _difference(first: Header, other: Header) -> str:
+    """In which respect the signals of two segments are not the same, "" when they are."""
+    if first.sampling_frequency != other.sampling_frequency:
+        return "sampling frequency"
+    if len(first.signals) != len(other.signals):
+        return "number of signals"
+    if first.omitted != other.omitted:
+        return "signals that are no ECG"
+    for a, b in zip(first.signals, other.signals, strict=True):
+        for field in ("description", "gain", "baseline", "units", "invalid"):
+            if getattr(a, field) != getattr(b, field):
+                return f"{field} of signal {a.description!r}"
+    return ""
+
+
+def _join(text: bytes, header: Any, parts: list[Record]) -> Record:
+    """One record of all segments; a checksum of the whole is the sum of the segments' checksums."""
+    signals = []
+    for n, signal in enumerate(parts[0].header.signals):
+        sums = [part.header.signals[n].checksum for part in parts]
+        whole = None if None in sums else sum(s for s in sums if s is not None) & 0xFFFF
+        signals.append(signal._replace(checksum=whole))
+    samples = np.concatenate([part.samples for part in parts])
+    first = parts[0].header
+    joined = replace(
+        first,
+        text=b"\n".join([text, *(part.header.text for part in parts)]),
+        name=header.record_name,
+        n_samples=len(samples),
+        moment=_moment(header) or first.moment,
+        signals=tuple(signals),
+        comments=(*header.comments, *(c for part in parts for c in part.header.comments)),
+    )
+    return Record(joined, samples)
