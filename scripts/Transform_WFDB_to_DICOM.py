@@ -1,0 +1,67 @@
+"""The original tool's function for one record, on this library.
+
+from Transform_WFDB_to_DICOM import wfdb_to_dicom_ecg_phase1
+wfdb_to_dicom_ecg_phase1("files/p1000/p10000032/s40689238/40689238", "ecg.dcm", df_info)
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from wfdb2dicom.acquisition import from_row, normalise_id
+from wfdb2dicom.convert import convert_record
+from wfdb2dicom.errors import StudyError
+from wfdb2dicom.metadata import MISSING
+
+
+def wfdb_to_dicom_ecg_phase1(
+    sample_path_no_ext: str,
+    out_dcm_path: str,
+    df_info: Any,
+    study_uid: str | None = None,
+    series_uid: str | None = None,
+) -> str:
+    """Convert one WFDB record to a 12-lead ECG DICOM file.
+
+    Parameters
+    ----------
+    sample_path_no_ext : str
+        Path of the record without extension; its last part is the study id.
+    out_dcm_path : str
+        The file to write.
+    df_info : pandas.DataFrame or mapping
+        Rows of machine_measurements, or of the original's preprocessed frame, one a study with the study id in the
+        column or index ``study_id``; or the one row of this study. The frame of a whole data set is searched at every
+        call: give the row where many records are converted.
+    study_uid, series_uid : str, optional
+        Instead of UIDs derived from patient and study.
+
+    Returns
+    -------
+    str
+        `out_dcm_path`.
+
+    Raises
+    ------
+    StudyError
+        What keeps the record from being converted, ``Missing df_info row for study_id`` included.
+    """
+    study_id = Path(sample_path_no_ext).name
+    row = from_row(df_info if isinstance(df_info, Mapping) else _row(df_info, study_id))
+    acquisition = replace(
+        row, study_id=study_id, study_instance_uid=study_uid or "", series_instance_uid=series_uid or ""
+    )
+    convert_record(sample_path_no_ext, out_dcm_path, acquisition)
+    return out_dcm_path
+
+
+def _row(df_info: Any, study_id: str) -> Mapping[str, object]:
+    """The row of a study in a frame, or the row itself when it is a Series."""
+    if df_info.ndim == 1:
+        return dict(df_info)
+    ids = df_info["study_id"] if "study_id" in df_info.columns else df_info.index
+    rows = df_info[[normalise_id(str(value), "s") == study_id for value in ids]]
+    if rows.empty:
+        raise StudyError(f"{MISSING} {study_id}")
+    return dict(rows.iloc[0])

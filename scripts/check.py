@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Check DICOM ECG objects for what the standard demands and validators do not look at; exit status 1 on a finding."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from wfdb2dicom.conformance import check_file
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--record", type=Path, help="WFDB record of the one FILE: compare the amplitudes too")
+    args = parser.parse_args()
+    if args.record and len(args.files) > 1:
+        parser.error("--record is the record of one FILE; give one")
+    return args
+
+
+def main() -> int:
+    """Check, and print a line a finding."""
+    args = arguments()
+    status = 0
+    for path in args.files:
+        try:
+            findings = check_file(path)
+            if args.record:
+                from wfdb2dicom.conformance_source import check_source
+
+                findings += check_source(path, args.record)
+        except (OSError, ValueError) as error:
+            print(f"error: {path}: {error}", file=sys.stderr)
+            status = 1
+            continue
+        for finding in findings:
+            print(f"{path}: {finding}")
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

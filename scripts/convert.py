@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Convert one WFDB record to one DICOM file.
+
+    convert.py RECORD OUT.dcm [--metadata machine_measurements.csv] [--subject-id ID] [--ecg-time "YYYY-MM-DD HH:MM:SS"]
+
+Patient and date come from the header; the options step in where it has none.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from wfdb2dicom.acquisition import Acquisition, normalise_time
+from wfdb2dicom.convert import convert_record
+from wfdb2dicom.errors import ConfigError, StudyError, TargetError, describe
+from wfdb2dicom.metadata import read_metadata
+from wfdb2dicom.options import Options
+from wfdb2dicom.studies import Study
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("record", help="path of the record; .hea or .dat at its end does not matter")
+    parser.add_argument("out", type=Path, help="the DICOM file, or a folder for <record name>.dcm")
+    parser.add_argument("--metadata", type=Path, help="machine_measurements: its row of this study is used")
+    parser.add_argument("--study-id", default="", help="default: the record's name")
+    parser.add_argument("--subject-id", default="", help="patient, where the header names none")
+    parser.add_argument("--ecg-time", type=date_and_time, help="where the header has no date and time")
+    parser.add_argument("--lead-order", choices=("source", "standard"), default="source")
+    parser.add_argument("--uid-root", default="2.25")
+    return parser.parse_args()
+
+
+def date_and_time(text: str) -> str:
+    """An argument that is a date and a time."""
+    if not normalise_time(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not YYYY-MM-DD HH:MM:SS")
+    return normalise_time(text)
+
+
+def acquisition(args: argparse.Namespace, record: Path) -> Acquisition:
+    """What is known besides the record: the command line and the metadata row of the study."""
+    study = Study(args.study_id or record.name, args.subject_id, str(record), record.name, args.ecg_time or "", "")
+    known, error = read_metadata(args.metadata, "study_id").lookup(study)
+    if error:
+        raise StudyError(f"{error} {study.study_id} in {args.metadata}")
+    return Acquisition.from_json(known)
+
+
+def main() -> int:
+    """Convert."""
+    args = arguments()
+    record = Path(args.record)
+    if record.suffix in (".hea", ".dat", ".mat"):
+        record = record.with_suffix("")
+    out = args.out / f"{record.name}.dcm" if args.out.is_dir() else args.out
+    try:
+        options = Options(lead_order=args.lead_order, uid_root=args.uid_root)
+        outcome = convert_record(record, out, acquisition(args, record), options)
+    except (StudyError, OSError, TargetError, ConfigError) as error:
+        print(f"error: {describe(error)}", file=sys.stderr)
+        return 1
+    print(f"{out}: {outcome.status}, {outcome.size} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

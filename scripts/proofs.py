@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Join the tables of validate or roundtrip, show their summary, and fail when it tells of findings."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from wfdb2dicom import proof
+from wfdb2dicom.tables import TableError
+
+WORDS = {words.name: words for words in (proof.VALIDATE, proof.ROUNDTRIP)}
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    collect = commands.add_parser("collect", help="join the tables of the batches")
+    collect.add_argument("kind", choices=sorted(WORDS))
+    collect.add_argument("--plans", type=Path, required=True, help="folder of the plan files, which name the batches")
+    collect.add_argument("parts", type=Path, help="folder of the tables")
+    collect.add_argument("table", type=Path, help="table to write")
+    judge = commands.add_parser("judge", help="show the summary; exit status 1 on findings")
+    judge.add_argument("verdict", type=Path, help="the JSON file beside the table")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Join, or judge."""
+    args = arguments()
+    try:
+        if args.command == "collect":
+            parts = [args.parts / plan.name for plan in sorted(args.plans.glob("*.tsv"))]
+            proof.collect(parts, args.table, WORDS[args.kind])
+            return 0
+        verdict = proof.read_verdict(args.verdict)
+    except (TableError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(verdict.text)
+    return 1 if verdict.bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""Write the report of a run: one HTML file."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from wfdb2dicom import report
+
+
+def main() -> int:
+    """Report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("page", type=Path, help="the HTML file to write")
+    parser.add_argument("--summary", type=Path, required=True, help="the JSON file that aggregate.py writes")
+    parser.add_argument("--manifest", type=Path, required=True, help="the Parquet file that aggregate.py writes")
+    parser.add_argument("--receipts", type=Path, required=True, help="folder of the receipts")
+    report.run(report.Request(**vars(parser.parse_args())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

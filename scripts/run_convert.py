@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Convert the studies of a CSV to DICOM: the command line of mimic-iv-ecg-to-dcm on this workflow.
+
+The state of the run lies beside the output CSV in <stem>.wfdb2dicom/; the same command resumes from it. A study that
+fails is a row of the output CSV, not a failure of the command: the exit status is 0 once every study has its row.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from wfdb2dicom.plan import SMALLEST_BATCH, USUAL_BATCHES
+
+SNAKEFILE = Path(__file__).resolve().parent.parent / "Snakefile"
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--input_csv", required=True, help="CSV of the studies")
+    add("--output_csv", required=True, help="copy of it with two more columns")
+    add("--wfdb_dir", required=True, help="folder of the WFDB tree")
+    add("--dcm_dir", required=True, help="folder for the DICOM files")
+    add("--df_info_pkl", required=True, help="machine_measurements or its preprocessed frame: pickle, CSV or Parquet")
+    add("--study_id_col", default="study_id")
+    add("--path_col", default="path")
+    add("--dcm_path_col", default="dcm_path")
+    add("--error_col", default="dcm_error")
+    add("--workers", type=int, default=os.cpu_count() or 1, help="cores to use (default: all)")
+    add("--timeout", type=float, default=60, help="seconds a study may take (default: 60)")
+    add(
+        "--checkpoint",
+        type=int,
+        default=2000,
+        help="at most so many studies a job, after which progress is kept; fewer where it takes that to use all"
+        " --workers, but 64 or more; 0 = no limit of your own (default: 2000)",
+    )
+    add("--overwrite", action="store_true", help="convert every study again")
+    add("--error_log", default="", help="list of failures (default: <stem>.errors.log beside the output CSV)")
+    args = parser.parse_args()
+    if args.workers < 1:
+        parser.error(f"--workers {args.workers}: give a number from 1")
+    if args.checkpoint < 0:
+        parser.error(f"--checkpoint {args.checkpoint}: give a number from 0 (automatic)")
+    return args
+
+
+def configuration(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of the workflow; paths are absolute, because it runs in the folder of its state."""
+
+    def absolute(path: str) -> str:
+        return str(Path(path).absolute()) if path else ""
+
+    paths = ("input_csv", "output_csv", "wfdb_dir", "dcm_dir", "error_log")
+    same = ("study_id_col", "path_col", "dcm_path_col", "error_col", "timeout", "overwrite")
+    return {
+        **{key: absolute(getattr(args, key)) for key in paths},
+        **{key: getattr(args, key) for key in same},
+        "metadata": absolute(args.df_info_pkl),
+        **jobs(args.checkpoint, args.workers),
+        "max_failed": 1.0,
+    }
+
+
+def jobs(checkpoint: int, workers: int) -> dict[str, Any]:
+    """The options that say how many studies a job has, at most `checkpoint`, and how many of the workers."""
+    if 0 < checkpoint < SMALLEST_BATCH:
+        return {"studies_per_job": checkpoint}
+    limit = {"max_studies_per_job": checkpoint} if checkpoint else {}
+    # There may be no more jobs than these; on more cores each gets several.
+    return {"studies_per_job": "auto", "threads_per_job": -(-workers // USUAL_BATCHES), **limit}
+
+
+def main() -> int:
+    """Run the workflow; its exit status is ours."""
+    args = arguments()
+    output = Path(args.output_csv).absolute()
+    state = output.with_suffix(".wfdb2dicom")
+    state.mkdir(parents=True, exist_ok=True)
+    config = state / "config.yaml"
+    config.write_text(yaml.safe_dump(configuration(args), allow_unicode=True), encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", SNAKEFILE, "--directory", state]
+    return subprocess.run([*command, "--configfile", config, "--cores", str(args.workers)]).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

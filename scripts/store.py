@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Send the DICOM objects of a batch to an archive (batch), or say what all batches came to (summary).
+
+Credentials come from the environment alone: WFDB2DICOM_ARCHIVE_USER and WFDB2DICOM_ARCHIVE_PASSWORD, or
+WFDB2DICOM_ARCHIVE_TOKEN; see docs/archive.md.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from wfdb2dicom import archive, store
+from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.tables import TableError
+from wfdb2dicom.wholefile import replace_file
+
+_EXAMPLES = 5
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    batch = commands.add_parser("batch", help="send the objects of one batch")
+    batch.add_argument("receipt", type=Path, help="receipt of the converted batch")
+    batch.add_argument("table", type=Path, help="table to write, a row an object")
+    batch.add_argument("--archive", type=json.loads, required=True, help="the configuration key archive, as JSON")
+    batch.add_argument("--dcm-dir", required=True, help="folder of the DICOM files")
+    batch.add_argument("--journals", type=Path, required=True, help="folder of the journals, to resume from")
+    batch.add_argument("--token", default="", help="kept in the table")
+    batch.set_defaults(command=send)
+    total = commands.add_parser("summary", help="what all batches came to; exit status 1 when objects were not taken")
+    total.add_argument("summary", type=Path, help="JSON file to write")
+    total.add_argument("tables", type=Path, nargs="*", help="tables of the batches")
+    total.set_defaults(command=summarize)
+    return parser.parse_args()
+
+
+def send(args: argparse.Namespace) -> int:
+    """Send one batch; an object that is refused is a row of the table and no failure here."""
+    place = archive.parse(args.archive)
+    if place is None:
+        raise ConfigError("archive: empty, so there is nowhere to send to")
+    credentials = archive.Credentials.from_environment()
+    if credentials and not place.encrypted:
+        print(f"warning: {place} is not encrypted, and the credentials can be read on the way", file=sys.stderr)
+    client = archive.connect(place, credentials)
+    try:
+        print(store.run(args.receipt, args.table, args.journals, args.dcm_dir, place, client, token=args.token))
+    finally:
+        client.close()
+    return 0
+
+
+def summarize(args: argparse.Namespace) -> int:
+    """Add up; what the archive did not take is this command's failure."""
+    counts, rows = store.summarize(args.tables)
+    objects = sum(counts.values()) - counts["superseded"]
+    print(f"store: {objects - len(rows)} of {objects} objects are in the archive")
+    if counts["superseded"]:
+        print(f"store: {counts['superseded']} sent earlier are superseded and still there (status superseded)")
+    if rows:
+        print(f"error: {len(rows)} of {objects} objects are not in the archive; for example", file=sys.stderr)
+        for row in rows[:_EXAMPLES]:
+            print(f"  {row.dicom}: {row.status}: {row.detail}", file=sys.stderr)
+        print("they are tried again by the next `snakemake store`", file=sys.stderr)
+        return 1
+    replace_file(args.summary, (json.dumps(dict(sorted(counts.items())), indent=2) + "\n").encode())
+    return 0
+
+
+def main() -> int:
+    """Run the command; exit status 1 when it fails."""
+    args = arguments()
+    try:
+        return int(args.command(args))
+    except (archive.ArchiveError, ConfigError, TableError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Validate DICOM objects of receipts with dciodvfy and the project's checker: draw a sample, then a table a batch."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from wfdb2dicom import proof, validation
+from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.tables import TableError, read_plan
+from wfdb2dicom.wholefile import replace_file
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    sample = commands.add_parser("sample", help="draw the sample of validate and roundtrip")
+    sample.add_argument("--size", required=True, help="studies, or all")
+    sample.add_argument("--receipts", type=Path, required=True, help="folder of the receipts")
+    sample.add_argument("sample", type=Path, help="file to write")
+    batch = commands.add_parser("batch", help="validate those of one batch")
+    batch.add_argument("--sample", type=Path, required=True)
+    batch.add_argument("plan", type=Path)
+    batch.add_argument("receipt", type=Path)
+    batch.add_argument("table", type=Path, help="table to write")
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> str:
+    """Do it, and say in one line what."""
+    if args.command == "sample":
+        validation.find_dciodvfy()  # before any work
+        limit = proof.limit_of_sample(sorted(args.receipts.glob("*.tsv")), args.size)
+        replace_file(args.sample, f"{limit}\n".encode())
+        return f"validate: sample of {args.size} studies drawn"
+    limit = args.sample.read_text(encoding="ascii").strip()
+    options, _ = read_plan(args.plan)
+    bad = validation.validate(args.receipt, limit, options["dcm_dir"], args.table)
+    return f"validate batch {args.receipt.stem}: {bad} DICOM objects have findings"
+
+
+def main() -> int:
+    """Exit status 1 when something cannot be done; findings are for the table."""
+    try:
+        print(run(arguments()))
+    except (ConfigError, TableError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

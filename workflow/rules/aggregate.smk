@@ -1,0 +1,46 @@
+# What became of the studies, and whether it is good enough. Earlier results are not removed before the job and stay
+# when it fails; that their digests are gone makes the next run put them together again.
+rule aggregate:
+    input:
+        csv=literal(config["input_csv"]),
+        receipts=planned_receipts,
+    output:
+        csv=update(literal(config["output_csv"])),
+        errors=update(literal(error_log(config))),
+        manifest=update("results/manifest.parquet"),
+        summary=update("results/summary.json"),
+        digests="results/.results.json",
+    log:
+        "logs/aggregate.log",
+    conda:
+        "../../envs/wfdb2dicom.yaml"
+    params:
+        command=script("aggregate.py"),
+        # A receipt that plan took away does not count as changed input; a new token does.
+        token=lambda wildcards: agreement(),
+        results=lambda wildcards: results_agreement(),
+        columns=arguments("study_id_col", "dcm_path_col", "error_col", "dcm_dir"),
+        run=untracked([f"--started={STARTED}", f"--options={summary_options()}"]),
+    shell:
+        "{params.command} --input-csv={input.csv:q} {params.columns:q} {params.run:q} --receipts=results/receipts"
+        " --plans=results/plan --output-csv={output.csv:q} --errors={output.errors:q}"
+        " --manifest={output.manifest:q} --summary={output.summary:q} --digests={output.digests:q}"
+        " --token={params.results:q} 2>> {log:q} | tee -a {log:q}"
+
+
+rule gate:
+    input:
+        summary="results/summary.json",
+        page="results/report/index.html",
+    output:
+        passed="results/gate.txt",
+    log:
+        "logs/gate.log",
+    retries: 0
+    conda:
+        "../../envs/wfdb2dicom.yaml"
+    params:
+        command=script("gate.py"),
+        limit=arguments("max_failed"),
+    shell:
+        "{params.command} {params.limit:q} --report={input.page:q} {input.summary:q} {output.passed:q} 2> {log:q}"

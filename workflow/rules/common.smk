@@ -1,0 +1,189 @@
+# Configuration, paths and input functions that the rules share.
+import json
+import shlex
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.current_basedir).parent.parent
+SCRIPTS = ROOT / "scripts"
+if str(SCRIPTS) not in sys.path:
+    sys.path.insert(0, str(SCRIPTS))
+
+from wfdb2dicom import lock, watch
+from wfdb2dicom.config import check_inputs, check_results, complete, error_log, gather
+from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.identity import ENCODING_VERSION
+from wfdb2dicom.progress import Observer
+from wfdb2dicom.statusline import Display
+
+STARTED = time.time()
+PLANS = Path("results/plan")
+RECEIPTS = Path("results/receipts")
+DISPLAY = Display(Observer(PLANS, RECEIPTS, Path("results/progress")), sys.stderr)
+
+
+def refuse_prefix(*paths):
+    """Complain about a module with `prefix:`, which moves what rules declare but not what scripts are told."""
+    for path in paths:
+        moved = workflow.modifier.path_modifier.replace_prefix(path)
+        if moved != path:
+            raise ConfigError(
+                f"prefix: the module statement makes {path} into {moved}, which this workflow cannot follow: leave "
+                "prefix (or replace_prefix) out; dcm_dir and output_csv say where results go, --directory where results/"
+            )
+
+
+def read_config():
+    """The complete options; those of a module are what its `config:` says and nothing else."""
+    as_module = workflow.modifier.skip_configfile
+    given = config if as_module else gather(config, Path.cwd(), ROOT)
+    try:
+        options = complete(given, ROOT / "workflow/schemas/config.schema.yaml")
+        # Jobs on other nodes need not look again. A module's inputs may be made by rules of the workflow around it.
+        if workflow.is_main_process:
+            refuse_prefix("results/plan", options["dcm_dir"], options["output_csv"])
+            check_inputs(options, may_be_made_later=as_module)
+            check_results(options, Path.cwd(), ROOT)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+    return options
+
+
+config.update(read_config())
+
+
+def lift_start_limit():
+    """Let jobs start without a limit per second where they run on this machine.
+
+    With one, and Snakemake always has one, each look for jobs to start is followed by another a second later, and each
+    job that ends begins one more such chain: hundreds of looks a second in the end, a fifth of all CPU at 256 batches.
+    """
+    if workflow.scheduling_settings and workflow.local_exec and not workflow.modifier.skip_configfile:
+        workflow.scheduling_settings.max_jobs_per_timespan = None
+
+
+lift_start_limit()
+
+
+def literal(path):
+    """A path from the configuration, in which braces are no wildcards."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def untracked(value):
+    """A parameter whose change reruns nothing: Snakemake does not record functions of the input."""
+    return lambda wildcards, input: value
+
+
+def script(name):
+    """The command of one of the project's scripts.
+
+    Where rules have environments of their own, `python` is theirs; else it is the one that runs Snakemake, which
+    need not be on the PATH. Each process finds that out for itself, and a moved clone reruns nothing.
+    """
+    python = "python" if workflow.deployment_settings.deployment_method else sys.executable
+    return untracked(f"{shlex.quote(python)} {shlex.quote(str(SCRIPTS / name))}")
+
+
+def arguments(*keys):
+    """Options as arguments of a script: `--key=value`."""
+    return [f"--{key.replace('_', '-')}={config[key]}" for key in keys]
+
+
+def switches(*keys):
+    """True options as arguments of a script: `--key`."""
+    return " ".join(f"--{key.replace('_', '-')}" for key in keys if config[key])
+
+
+@cache
+def agreement():
+    """The token of the plan: a new one when sources, DICOMs and receipts no longer agree, see wfdb2dicom.watch.
+
+    Looked at once, by the process that decides what to run; its jobs go by what the plan was given.
+    """
+    if not workflow.is_main_process:
+        return watch.stored_token(PLANS)
+    return watch.token(
+        PLANS,
+        RECEIPTS,
+        inputs=[Path(config[key]) for key in ("input_csv", "metadata", "patients") if config.get(key)],
+        retry_failed=config["retry_failed"],
+        overwrite=config["overwrite"],
+        watch_files=config["watch_sources"],
+    )
+
+
+@cache
+def results_agreement():
+    """The token of the results: a new one when one of them is no longer what the last aggregate wrote."""
+    return watch.results_token(Path("results/.results.json"))
+
+
+def planned_receipts(wildcards):
+    """The receipts of all batches, once they are planned."""
+    plans = Path(checkpoints.plan.get().output[0])
+    return sorted(str(RECEIPTS / plan.name) for plan in plans.glob("*.tsv"))
+
+
+def plan_of_study(wildcards):
+    """The plan file of the batch to which a single DICOM belongs."""
+    plans = Path(checkpoints.plan.get().output[0])
+    plan = watch.find_plan(plans, f"{wildcards.record}.dcm")
+    if plan is None:
+        raise WorkflowError(
+            f"no study of input_csv ({config['input_csv']}) becomes {config['dcm_dir']}/{wildcards.record}.dcm: "
+            "its path there is the study's path in the CSV without extension, then .dcm"
+        )
+    return str(plan)
+
+
+def studies_in(input):
+    """Number of studies of a batch, by the size of its plan file (some 250 bytes each)."""
+    return 1 + Path(input.plan).stat().st_size // 200
+
+
+def conversions_in(wildcards, input):
+    """What a batch has to do, in words for the screen; a dry run looks at the disk to say it exactly."""
+    try:
+        return watch.prospect(Path(input.plan), overwrite=config["overwrite"], look=workflow.dryrun)
+    except OSError:  # in a dry run before the first plan
+        return "known once plan has run"
+
+
+def memory_of_batch(wildcards, input, threads, attempt):
+    """MB of a batch job, more on each attempt: a cluster counts all processes of a job.
+
+    Measured: twice 170 for Snakemake, 75 for the supervisor and 2.2 for 1000 studies, 95 for each worker.
+    """
+    return attempt * (500 + 100 * threads + studies_in(input) // 200)
+
+
+def minutes_of_batch(wildcards, input, threads, attempt):
+    """Minutes of a batch job, more on each attempt: ten studies a second and core, and one of 1000 that times out."""
+    studies = studies_in(input)
+    seconds = studies / 10 + config["timeout"] * (1 + studies / 1000)
+    return attempt * (10 + int(seconds / threads / 60))
+
+
+def hold_lock():
+    """Refuse a second run in the same working directory; see wfdb2dicom.lock."""
+    try:
+        lock.hold(Path("results/.lock"))
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def summary_options():
+    """The configuration as the summary keeps it."""
+    return json.dumps(config, sort_keys=True)
+
+
+def show_progress():
+    """Tell at the foot of the terminal how far the run is, unless it is to be quiet or jobs only join in."""
+    quiet = {str(getattr(kind, "name", kind)).lower() for kind in workflow.output_settings.quiet or ()}
+    if workflow.is_main_process and not quiet & {"progress", "all"}:
+        DISPLAY.start()

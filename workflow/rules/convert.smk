@@ -1,0 +1,45 @@
+# The batches, one job each; and any single study. (Snakemake removes a log before the job; both ends append to it.)
+rule convert:
+    input:
+        plan="results/plan/{batch}.tsv",
+    output:
+        receipt="results/receipts/{batch}.tsv",
+    log:
+        "logs/convert/{batch}.log",
+    conda:
+        "../../envs/wfdb2dicom.yaml"
+    threads: config["threads_per_job"]
+    resources:
+        mem_mb=memory_of_batch,
+        runtime=minutes_of_batch,
+    params:
+        command=script("convert_batch.py"),
+        options=untracked(arguments("timeout", "retry_failed")),
+        switches=untracked(switches("overwrite")),
+        studies=conversions_in,
+    message:
+        "Batch {wildcards.batch}: {params.studies}"
+    shell:
+        "{params.command} {params.options:q} {params.switches} --workers={threads}"
+        " --progress=results/progress/{wildcards.batch:q} --previous=results/receipts/previous/{wildcards.batch:q}.tsv"
+        " {input.plan:q} {output.receipt:q} 2>> {log:q} | tee -a {log:q}"
+
+
+# The DICOM is not removed before the job: one that is up to date stays as it is.
+rule study:
+    input:
+        plan=plan_of_study,
+    output:
+        dicom=update(f"{literal(config['dcm_dir'])}/{{record}}.dcm"),
+    log:
+        "logs/study/{record}.log",
+    retries: 0
+    conda:
+        "../../envs/wfdb2dicom.yaml"
+    params:
+        command=script("convert_study.py"),
+        options=untracked(arguments("timeout")),
+        switches=untracked(switches("overwrite")),
+    shell:
+        "{params.command} {params.options:q} {params.switches} {input.plan:q} {wildcards.record:q}.dcm"
+        " 2>> {log:q} | tee -a {log:q}"

@@ -1,0 +1,17 @@
+# An ECG page of a study, from its DICOM alone: snakemake <dcm_dir>/<path>.png (or .pdf, .svg).
+rule page:
+    input:
+        dicom=f"{literal(config['dcm_dir'])}/{{record}}.dcm",
+    output:
+        page=f"{literal(config['dcm_dir'])}/{{record}}.{{format}}",
+    log:
+        "logs/page/{record}.{format}.log",
+    wildcard_constraints:
+        format="png|pdf|svg",
+    retries: 0
+    conda:
+        "../../envs/wfdb2dicom.yaml"
+    params:
+        command=script("draw.py"),
+    shell:
+        "{params.command} {input.dicom:q} {output.page:q} 2> {log:q}"

@@ -1,0 +1,38 @@
+# The study CSV cut into batches, one plan file each.
+checkpoint plan:
+    input:
+        csv=literal(config["input_csv"]),
+        metadata=literal(config["metadata"]) if config["metadata"] else [],
+        patients=literal(config["patients"]) if config["patients"] else [],
+    output:
+        plans=directory("results/plan"),
+    log:
+        "logs/plan.log",
+    retries: 0
+    conda:
+        "../../envs/wfdb2dicom.yaml"
+    params:
+        command=script("plan.py"),
+        token=lambda wildcards: agreement(),
+        encoding_version=ENCODING_VERSION,
+        tracked=arguments(
+            "study_id_col",
+            "path_col",
+            "wfdb_dir",
+            "dcm_dir",
+            "missing_metadata",
+            "studies_per_job",
+            "max_studies_per_job",
+            "lead_order",
+            "sop_class",
+            "unknown_leads",
+            "other_signals",
+            "uid_root",
+        ),
+        wanted=switches("annotations"),
+        untracked=untracked(arguments("retry_failed")),
+        switches=untracked(switches("overwrite", "watch_sources")),
+    shell:
+        "{params.command} --input-csv={input.csv:q} --metadata={input.metadata:q}"
+        " --patients={input.patients:q} {params.tracked:q} {params.wanted} {params.untracked:q} {params.switches}"
+        " --token={params.token:q} --receipts=results/receipts {output.plans:q} 2>> {log:q} | tee -a {log:q}"

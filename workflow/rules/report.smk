@@ -1,0 +1,21 @@
+# What a person wants to see of a run, before it is judged.
+rule report:
+    input:
+        summary="results/summary.json",
+        manifest="results/manifest.parquet",
+    output:
+        page=report(
+            "results/report/index.html",
+            caption="../report/conversion.rst",
+            category="Conversion",
+            labels={"what": "report of the run"},
+        ),
+    log:
+        "logs/report.log",
+    conda:
+        "../../envs/wfdb2dicom.yaml"
+    params:
+        command=script("report.py"),
+    shell:
+        "{params.command} --summary={input.summary:q} --manifest={input.manifest:q} --receipts=results/receipts"
+        " {output.page:q} 2> {log:q}"

@@ -1,0 +1,39 @@
+# Objects to a DICOM archive: snakemake store. From this machine only, whose environment holds the credentials.
+include: "store_common.smk"
+
+
+rule store_batch:
+    input:
+        receipt=receipt_to_store,
+    output:
+        table="results/store/{batch}.tsv",
+    log:
+        "logs/store/{batch}.log",
+    conda:
+        "../../envs/archive.yaml"
+    resources:
+        archive=1,
+    params:
+        command=script("store.py"),
+        archive=f"--archive={ARCHIVE}",
+        token=lambda wildcards: store_token(wildcards.batch),
+        dcm_dir=arguments("dcm_dir"),
+    shell:
+        "{params.command} batch {params.archive:q} {params.dcm_dir:q} --token={params.token:q}"
+        " --journals=results/store/journal {input.receipt:q} {output.table:q} 2>> {log:q} | tee -a {log:q}"
+
+
+rule store:
+    input:
+        tables=stored_batches,
+    output:
+        summary="results/store/summary.json",
+    log:
+        "logs/store.log",
+    retries: 0
+    conda:
+        "../../envs/archive.yaml"
+    params:
+        command=script("store.py"),
+    shell:
+        "{params.command} summary {output.summary:q} {input.tables:q} 2>> {log:q} | tee -a {log:q}"
