@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Measure the workflow against the usual script and against copying the files, all in one run.
+
+    bench.py [--studies 20000] [--baseline-studies 1000] [--dir bench] [--json tests/bench/figures/size-20000.json]
+
+Prints a table in Markdown and writes the figures; publish.py puts them into the documents. The tree is made once and
+kept in the folder; everything else is made anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from measure import Cost, run
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+PYTHON = sys.executable
+SNAKEMAKE = Path(PYTHON).parent / "snakemake"
+SIZE = 120_000  # bytes of samples of a study
+
+
+def make_tree(folder: Path, studies: int, samples: int) -> Path:
+    """The tree of so many studies, made unless it is there."""
+    tree = folder / f"tree-{studies}-{samples}"
+    if not (tree / "done").exists():
+        print(f"making {studies} studies of {samples} samples in {tree}", file=sys.stderr)
+        run([PYTHON, HERE / "tree.py", tree, f"--studies={studies}", f"--samples={samples}"])
+        (tree / "done").touch()
+    return tree
+
+
+def workflow(tree: Path, work: Path, *options: str) -> list[str | Path]:
+    """The command that converts a tree with two cores."""
+    config = work / "config.yaml"
+    keys = {
+        "input_csv": tree / "record_list.csv",
+        "wfdb_dir": tree,
+        "metadata": tree / "machine_measurements.csv",
+        "dcm_dir": work / "dicom",
+    }
+    work.mkdir(parents=True, exist_ok=True)
+    config.write_text("".join(f"{key}: {value}\n" for key, value in keys.items()))
+    return [SNAKEMAKE, "-s", ROOT / "Snakefile", "--directory", work, "--configfile", config, "--cores", "2", *options]
+
+
+def parallel_copy(tree: Path, out: Path, jobs: int = 2) -> Cost:
+    """Copy the .hea and .dat files of a tree with so many cp processes at a time."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    names = out.with_suffix(".names")
+    with open(names, "wb") as stream:
+        subprocess.run(
+            ["find", "files", "-name", "*.hea", "-print0", "-o", "-name", "*.dat", "-print0"],
+            cwd=tree,
+            stdout=stream,
+            check=True,
+        )
+    command = f"xargs -0 -P {jobs} -n 1000 cp --parents -t '{out}' < '{names}'"
+    return run(["bash", "-c", command], cwd=tree)
+
+
+def sync(folder: Path) -> float:
+    """Seconds to put what was written on the disk."""
+    start = time.monotonic()
+    run(["sync", "-f", folder])
+    return time.monotonic() - start
+
+
+def start_up(tree: Path, folder: Path) -> Cost:
+    """A batch job with one study: what a job costs before it has done anything."""
+    work = folder / "one"
+    shutil.rmtree(work, ignore_errors=True)
+    small = work / "one.csv"
+    work.mkdir(parents=True)
+    lines = (tree / "record_list.csv").read_text().splitlines()
+    small.write_text("\n".join(lines[:2]) + "\n")
+    command = workflow(tree, work, "--config", f"input_csv={small}", "metadata=")
+    run(command, log=work / "log")
+    plan = next((work / "results/plan").glob("*.tsv"))
+    shutil.rmtree(work / "dicom")
+    batch = [PYTHON, ROOT / "scripts/convert_batch.py", plan, work / "receipt.tsv"]
+    return min((run(batch, cwd=work, log=work / "log") for _ in range(5)), key=lambda cost: cost.wall)
+
+
+def one_batch(work: Path) -> tuple[Cost, int]:
+    """One batch job converted alone, without the workflow: its cost and number of studies."""
+    plan = sorted((work / "results/plan").glob("*.tsv"))[0]
+    count = plan.read_bytes().count(b"\n") - 3
+    command = [PYTHON, ROOT / "scripts/convert_batch.py", "--overwrite", plan, work / "receipt.tsv"]
+    return run(command, cwd=work, log=work / "log"), count
+
+
+def machine() -> str:
+    """What the figures hold for."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
+    return f"{os.cpu_count()} cores of {cpu}, Python {platform.python_version()}, Linux {platform.release()}"
+
+
+def main() -> None:
+    """Parse the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=20_000)
+    parser.add_argument("--baseline-studies", type=int, default=1_000)
+    parser.add_argument("--dir", type=Path, default=ROOT / "bench")
+    parser.add_argument("--json", type=Path, help="default: tests/bench/figures/size-<studies>.json")
+    args = parser.parse_args()
+    folder, load = args.dir.resolve(), os.getloadavg()[0]
+    tree = make_tree(folder, args.studies, 5000)
+    n, work = args.studies, folder / "work"
+
+    run(["bash", "-c", f"find '{tree}/files' -type f -print0 | xargs -0 cat > /dev/null"])  # all from memory alike
+    shutil.rmtree(folder / "copy", ignore_errors=True)
+    sync(folder)
+    copy = parallel_copy(tree, folder / "copy")
+    copy_sync = sync(folder)
+    shutil.rmtree(folder / "copy")
+    shutil.rmtree(work, ignore_errors=True)
+    sync(folder)
+    first = run(workflow(tree, work), log=folder / "first.log")
+    again = run(workflow(tree, work), log=folder / "again.log")
+    if b"Nothing to be done" not in (folder / "again.log").read_bytes():
+        sys.exit(f"the second run did something, see {folder / 'again.log'}")
+    batch, studies = one_batch(work)
+    start = start_up(tree, folder)
+    shutil.rmtree(folder / "baseline", ignore_errors=True)
+    baseline_command = [PYTHON, HERE / "baseline.py", tree, folder / "baseline", f"--studies={args.baseline_studies}"]
+    baseline = float(
+        subprocess.run([str(c) for c in baseline_command], check=True, capture_output=True, text=True).stdout
+    )
+
+    rate, usual = n / first.wall, args.baseline_studies / baseline
+    speed = rate * SIZE / 1e6
+    conversion = (batch.cpu - start.cpu) / (studies - 1) * 1000
+    rows = [
+        ("(a) the workflow, 2 cores, from CSV to CSV", f"{first.wall:.1f} s, {rate:.0f} studies/s, {speed:.0f} MB/s"),
+        (f"(b) wfdb + pydicom, 2 processes ({args.baseline_studies} studies)", f"{usual:.0f} studies/s"),
+        ("(c) two parallel cp of the same files", f"{copy.wall:.1f} s (and {copy_sync:.1f} s to sync)"),
+        ("(a) : (b), rate", f"{rate / usual:.1f} ×"),
+        (
+            "(a) : (c), time",
+            f"{first.wall / copy.wall:.2f} × (with both synced {first.wall / (copy.wall + copy_sync):.2f} ×)",
+        ),
+        ("conversion itself, CPU a study", f"{conversion:.2f} ms"),
+        ("start-up of a batch job", f"{start.wall:.2f} s"),
+        ("peak memory of a convert job", f"{batch.peak_mb:.0f} MB"),
+        ("second run, nothing changed", f"{again.wall:.1f} s"),
+    ]
+    head = (
+        f"{n:,} studies of real size, {n * SIZE / 1e9:.1f} GB in and as much out; {machine()}; load before {load:.1f}"
+    )
+    table = "\n".join([head, "", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+    print(table)
+    figures = {
+        "table": table,
+        "machine": machine(),
+        "studies": n,
+        "rate": round(rate, 1),
+        "baseline_rate": round(usual, 1),
+        "conversion_ms": round(conversion, 4),
+        "copy_sync": round(copy_sync, 3),
+        "workflow": first.as_dict(),
+        "again": again.as_dict(),
+        "batch": batch.as_dict(),
+        "start_up": start.as_dict(),
+        "copy": copy.as_dict(),
+    }
+    file = args.json or HERE / f"figures/size-{n}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

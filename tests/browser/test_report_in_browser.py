@@ -1,0 +1,172 @@
+"""The report as people meet it: opened from disk, wide and narrow, by keyboard, without images, without scripts."""
+
+import json
+
+import pytest
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from .conftest import Opener
+
+pytestmark = pytest.mark.browser
+WIDTHS = (1280, 400)
+
+
+def table(browser: Chrome, label: str) -> WebElement:
+    return browser.find_element(By.CSS_SELECTOR, f'table[data-label="{label}"]')
+
+
+def column(browser: Chrome, label: str, number: int) -> list[str]:
+    """The texts of a column's cells that are shown."""
+    script = """return [...arguments[0].tBodies[0].rows].filter(row => row.offsetParent)
+      .map(row => row.cells[arguments[1]].textContent.trim())"""
+    return browser.execute_script(script, table(browser, label), number)
+
+
+def head(browser: Chrome, label: str, name: str) -> WebElement:
+    return next(b for b in table(browser, label).find_elements(By.CSS_SELECTOR, "th button") if b.text.startswith(name))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_it_opens_from_disk_without_errors_and_asks_nobody(open_page: Opener, width: int) -> None:
+    browser = open_page(width)
+    assert "2,000 studies" in browser.title
+    assert browser.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert asked and all(url.startswith(("file:", "data:")) for url in asked)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_cut_off_to_the_right(open_page: Opener, width: int) -> None:
+    browser = open_page(width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    # Narrow, not even within the tables; wide, tables may scroll by themselves.
+    if width == 400:
+        script = (
+            "return [...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+        )
+        assert browser.execute_script(script) == 0
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_text_is_large_enough_in_charts_too(open_page: Opener, width: int) -> None:
+    script = """return Math.min(...[...document.querySelectorAll('svg text, td, p, dd, figcaption')]
+      .filter(e => e.textContent.trim() && e.getClientRects().length)
+      .map(e => parseFloat(getComputedStyle(e).fontSize) * (e.ownerSVGElement ? e.getScreenCTM().a : 1)))"""
+    assert open_page(width).execute_script(script) >= 11
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_sorting_by_number_and_back(open_page: Opener, width: int) -> None:
+    browser = open_page(width)
+    for expected in ("descending", "ascending", "descending"):
+        head(browser, "Failures by kind", "Studies").click()
+        counts = [int(text) for text in column(browser, "Failures by kind", 1)]
+        assert len(counts) == 6 and counts == sorted(counts, reverse=expected == "descending")
+        sorted_by = table(browser, "Failures by kind").find_elements(By.CSS_SELECTOR, "th[aria-sort]")
+        assert [th.get_attribute("aria-sort") for th in sorted_by] == [expected]
+
+
+def test_sorting_by_text(open_page: Opener) -> None:
+    browser = open_page()
+    head(browser, "Failures by kind", "Kind").click()
+    kinds = column(browser, "Failures by kind", 0)
+    assert kinds == sorted(kinds)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_searching_shows_the_rows_that_hold_every_word(open_page: Opener, width: int) -> None:
+    browser = open_page(width)
+    everything = column(browser, "Failed studies", 3)
+    search = browser.find_element(By.CSS_SELECTOR, 'input[aria-label="Search in: Failed studies"]')
+    search.send_keys("checksumerror BE")
+    shown = column(browser, "Failed studies", 3)
+    assert shown == [text for text in everything if text.startswith("ChecksumError")] and shown
+    told = search.find_element(By.XPATH, "../following-sibling::output").text
+    assert told == f"{len(shown)} of {len(everything)} rows"
+    search.send_keys("xyzzy")
+    assert column(browser, "Failed studies", 3) == []
+    search.send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.DELETE)
+    assert column(browser, "Failed studies", 3) == everything
+
+
+def test_a_search_survives_sorting(open_page: Opener) -> None:
+    browser = open_page()
+    browser.find_element(By.CSS_SELECTOR, 'input[aria-label="Search in: Failed studies"]').send_keys("header")
+    shown = set(column(browser, "Failed studies", 0))
+    head(browser, "Failed studies", "Study").click()
+    assert column(browser, "Failed studies", 0) == sorted(shown)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_everything_is_reached_by_the_keyboard(open_page: Opener, width: int) -> None:
+    browser = open_page(width)
+    body = browser.switch_to.active_element
+    body.send_keys(Keys.TAB)
+    first = browser.switch_to.active_element
+    assert first.text == "Skip to the results" and first.rect["x"] >= 0
+    first.send_keys(Keys.ENTER)
+    assert browser.execute_script("return document.activeElement.id") == "main"
+    focusable = "a[href], button, input, summary, [tabindex='0']"
+    wanted = browser.execute_script(f"return document.getElementById('main').querySelectorAll(`{focusable}`).length")
+    script = """const e = document.activeElement;
+      return [e.matches('main *'), getComputedStyle(e).outlineStyle !== 'none']"""
+    reached, visible = 0, True
+    for _ in range(wanted + 1):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        inside, outlined = browser.execute_script(script)
+        if not inside:
+            break
+        reached, visible = reached + 1, visible and outlined
+    assert reached == wanted and visible
+
+
+def test_sorting_by_the_keyboard(open_page: Opener) -> None:
+    browser = open_page()
+    button = head(browser, "Failures by kind", "Studies")
+    browser.execute_script("arguments[0].focus()", button)
+    button.send_keys(Keys.SPACE)
+    counts = [int(text) for text in column(browser, "Failures by kind", 1)]
+    assert counts == sorted(counts, reverse=True)
+
+
+def test_without_images_every_drawing_has_its_words(open_page: Opener) -> None:
+    browser = open_page(images=False)
+    images = browser.find_elements(By.TAG_NAME, "img")
+    assert len(images) >= 12 and all(image.get_property("naturalWidth") == 0 for image in images)
+    assert all(image.get_attribute("alt").startswith("ECG of study") for image in images)
+    assert all(f.text.startswith("Study ") for f in browser.find_elements(By.CSS_SELECTOR, ".gallery figcaption"))
+
+
+def test_charts_are_labelled_and_come_with_tables(open_page: Opener) -> None:
+    browser = open_page()
+    charts = browser.find_elements(By.CSS_SELECTOR, "svg[role=img]")
+    assert len(charts) >= 5 and all(len(c.get_attribute("aria-label")) > 20 for c in charts)
+    for chart in browser.find_elements(By.CSS_SELECTOR, ".chart"):
+        chart.find_element(By.TAG_NAME, "summary").click()
+        assert chart.find_element(By.TAG_NAME, "table").is_displayed()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_without_scripts_the_tables_are_plain_and_complete(open_page: Opener, width: int) -> None:
+    browser = open_page(width, scripts=False)
+    rows = browser.find_elements(By.CSS_SELECTOR, 'table[data-label="Failures by kind"] tbody tr')
+    assert len(rows) == 6 and all(row.is_displayed() for row in rows)
+    assert browser.find_elements(By.CSS_SELECTOR, "th button, input") == []
+
+
+def test_narrow_tables_are_still_tables_to_a_screen_reader(open_page: Opener) -> None:
+    browser = open_page(400)
+    tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles = [node["role"]["value"] for node in tree if not node.get("ignored")]
+    assert {"table", "row", "columnheader", "cell", "rowheader"} <= set(roles)
+
+
+def test_a_link_leads_to_the_drawing(open_page: Opener) -> None:
+    browser = open_page()
+    link = table(browser, "Invalid samples").find_element(By.CSS_SELECTOR, "a[href^='#ecg-']")
+    study = link.text
+    browser.execute_script("arguments[0].click()", link)
+    assert browser.find_element(By.CSS_SELECTOR, "figure:target figcaption").text.startswith(f"Study {study}")

@@ -1,0 +1,42 @@
+"""The demo converted, in a working directory of its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wfdb2dicom import aggregate, batch, plan
+
+
+@pytest.fixture(scope="session")
+def converted_demo(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory as a run on the demo leaves it: results/ and dicom/."""
+    folder = tmp_path_factory.mktemp("run")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        request = plan.Request(
+            input_csv=demo / "record_list.csv",
+            wfdb_dir=str(demo),
+            dcm_dir="dicom",
+            metadata=demo / "machine_measurements.csv",
+        )
+        plans, receipts = Path("results/plan"), Path("results/receipts")
+        plan.make(request, plans, receipts, "token")
+        for path in plans.glob("*.tsv"):
+            batch.run(path, receipts / path.name)
+        aggregate.run(
+            aggregate.Request(
+                input_csv=request.input_csv,
+                dcm_dir="dicom",
+                plans=plans,
+                receipts=receipts,
+                output_csv=Path("results/studies.with_dcm.csv"),
+                errors=Path("results/studies.with_dcm.errors.log"),
+                manifest=Path("results/manifest.parquet"),
+                summary=Path("results/summary.json"),
+            )
+        )
+    finally:
+        os.chdir(before)
+    return folder

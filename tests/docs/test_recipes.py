@@ -1,0 +1,128 @@
+"""Every block of docs/recipes.md runs as it stands, and does what its text says."""
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import wfdb
+
+from wfdb2dicom.manifest import SCHEMA
+
+Recipe = Callable[[str], dict[str, Any]]
+FAILED = 1  # studies of the demo
+
+
+@pytest.fixture
+def recipe(project: Path, converted_demo: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """A function that runs the block below a heading in the demo's working directory and returns its variables."""
+    text = (project / "docs/recipes.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(converted_demo)
+
+    def run(heading: str) -> dict[str, Any]:
+        section = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+        assert section, heading
+        blocks = re.findall(r"```python\n(.*?)```", section[1], re.DOTALL)
+        assert len(blocks) == 1
+        variables: dict[str, Any] = {}
+        exec(compile(blocks[0], f"recipes.md: {heading}", "exec"), variables)
+        return variables
+
+    return run
+
+
+def test_there_are_five_recipes_and_all_are_tested_here(project: Path) -> None:
+    text = (project / "docs/recipes.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.*)", text, re.MULTILINE)
+    tested = re.findall(r'recipe\("(.*?)"\)', Path(__file__).read_text(encoding="utf-8"))
+    assert len(headings) == 5 and set(headings) == set(tested)
+    assert text.count("```") == 10
+
+
+def test_join_with_diagnoses(recipe: Recipe, converted_demo: Path) -> None:
+    codes = {"94000001": "['I48', 'I10']", "94000002": "['I10']", "94000009": "['I48']", "94000010": "['I489']"}
+    with open(converted_demo / "records_w_diag_icd10.csv", "w", newline="") as stream:
+        csv.writer(stream).writerows([["study_id", "all_diag_hosp"], *codes.items()])
+    found = recipe("Join with diagnoses")["fibrillation"]
+    assert list(found.study_id) == ["94000001", "94000010"]  # 94000009 has no DICOM
+    assert all(Path(path).is_file() for path in found.dcm_path)
+
+
+def test_read_1000_waveforms(recipe: Recipe, demo: Path) -> None:
+    found = recipe("Read 1,000 waveforms as one array")
+    waveforms, chosen = found["waveforms"], found["chosen"]
+    assert waveforms.shape == (12 - FAILED, 5000, 12) and waveforms.dtype == np.float32
+    for values, record in zip(waveforms, chosen.record, strict=True):
+        truth = wfdb.rdrecord(str(demo / record))
+        order = [truth.sig_name.index(lead) for lead in found["LEADS"]]
+        np.testing.assert_allclose(values, truth.p_signal[:, order], atol=1e-5, equal_nan=True)
+    assert np.isnan(waveforms).sum() == chosen.invalid_samples.sum() > 0
+
+
+def test_find_studies_with_gaps(recipe: Recipe, demo: Path) -> None:
+    found = recipe("Find studies with gaps")
+    assert list(found["gaps"].study_id) == ["94000006"] and list(found["gaps"].lead) == ["V3"]
+    (record,) = found["gappy"].record
+    truth = wfdb.rdrecord(str(demo / record))
+    bad = np.isnan(truth.p_signal[:, truth.sig_name.index("V3")])
+    assert found["gaps"].gaps[0] == np.count_nonzero(np.diff(bad.astype(int)) == 1)
+    runs = [len(run) for run in "".join("x" if b else " " for b in bad).split()]
+    assert found["gaps"].longest_ms[0] == max(runs) * 2
+
+
+def test_a_split_by_patient(recipe: Recipe, converted_demo: Path) -> None:
+    part = recipe("A split by patient")["part"]
+    split = pd.read_csv(converted_demo / "split.csv", dtype=str)
+    assert len(split) == 12 - FAILED and not split.isna().any().any()
+    shares = pd.Series([part(subject) for subject in range(10_000)]).value_counts(normalize=True)
+    assert shares["train"] == pytest.approx(0.8, abs=0.02) and shares["test"] == pytest.approx(0.1, abs=0.02)
+
+
+def test_load_into_omop(recipe: Recipe, converted_demo: Path) -> None:
+    with duckdb.connect(str(converted_demo / "omop.duckdb")) as cdm:
+        cdm.execute("CREATE TABLE person (person_id INTEGER, person_source_value VARCHAR)")
+        cdm.execute(
+            "INSERT INTO person SELECT row_number() OVER (), s FROM (VALUES ('90000001'), ('90000002')) AS t(s)"
+        )
+        cdm.execute(
+            "CREATE TABLE concept (concept_id INTEGER, concept_name VARCHAR, vocabulary_id VARCHAR,"
+            " concept_code VARCHAR)"
+        )
+        cdm.execute(
+            "INSERT INTO concept VALUES (1001, '12 lead ECG', 'SNOMED', '268400002'),"
+            " (1002, 'EHR', 'Type Concept', 'OMOP4976890'), (1003, 'EHR', 'Note Type', 'x')"
+        )
+        cdm.execute(
+            "CREATE TABLE procedure_occurrence (procedure_occurrence_id INTEGER PRIMARY KEY, person_id INTEGER"
+            " NOT NULL, procedure_concept_id INTEGER NOT NULL, procedure_date DATE NOT NULL, procedure_datetime"
+            " TIMESTAMP, procedure_end_date DATE, procedure_type_concept_id INTEGER NOT NULL, modifier_concept_id"
+            " INTEGER, procedure_source_value VARCHAR(50))"
+        )
+    first = recipe("Load into OMOP")["loaded"]
+    again = recipe("Load into OMOP")["loaded"]
+    assert first == again == 6
+    with duckdb.connect(str(converted_demo / "omop.duckdb")) as cdm:
+        rows = cdm.execute(
+            "SELECT person_id, procedure_concept_id, procedure_type_concept_id, procedure_datetime,"
+            " procedure_source_value FROM procedure_occurrence ORDER BY procedure_occurrence_id"
+        ).fetchall()
+    manifest = pd.read_parquet(converted_demo / "results/manifest.parquet").sort_values("study_id")
+    expected = manifest[manifest.subject_id.isin(["90000001", "90000002"])]
+    assert [row[4] for row in rows] == list(expected.sop_instance_uid)
+    assert [row[3] for row in rows] == list(expected.acquired)
+    assert {row[1:3] for row in rows} == {(1001, 1002)}
+
+
+def test_the_manifest_is_documented_column_by_column(project: Path, converted_demo: Path) -> None:
+    text = (project / "docs/manifest.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ", text, re.MULTILINE)
+    words = {"list<element: string>": "list of string", "list<item: string>": "list of string"}
+    written = pq.read_schema(converted_demo / "results/manifest.parquet")
+    assert documented == [(field.name, words.get(str(field.type), str(field.type))) for field in written]
+    assert written.names == SCHEMA.names

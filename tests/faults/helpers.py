@@ -1,0 +1,249 @@
+"""Small WFDB trees, real Snakemake runs and real batch jobs on them, and what they leave behind."""
+
+import csv
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import yaml
+
+from wfdb2dicom import tables, watch
+from wfdb2dicom.acquisition import Acquisition
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "scripts"
+LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
+FIRST = 40_000_000
+BEFORE = 1_700_000_000 * 10**9  # ns; sources are older than anything that a run writes
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+
+
+def subject_of(study: int) -> int:
+    return 10_000_000 + (study - FIRST) // 4
+
+
+def study_path(study: int) -> str:
+    return f"files/p1000/p{subject_of(study)}/s{study}/{study}"
+
+
+def write(path: Path, content: bytes | str, mtime_ns: int = BEFORE) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.utime(path, ns=(mtime_ns, mtime_ns))
+
+
+def record_text(name: str, samples: np.ndarray, subject: object = 10_000_000) -> str:
+    """A header as MIMIC-IV-ECG has it."""
+    sums = samples.sum(axis=0, dtype=np.int64) % 65536
+    lines = [f"{name} {samples.shape[1]} 500 {len(samples)} 08:44:00 23/07/2180"]
+    lines += [f"{name}.dat 16 200.0(0)/mV 16 0 {samples[0, n]} {sums[n]} 0 {LEADS[n]}" for n in range(samples.shape[1])]
+    return "\n".join([*lines, f"# <subject_id>: {subject}"]) + "\n"
+
+
+def add_study(
+    tree: Path, study: int, *, seed: int | None = None, samples: int = 250, path: str = "", mtime_ns: int = BEFORE
+) -> Path:
+    """Write the record of a study; another seed gives other samples."""
+    values = np.random.default_rng(seed or study).integers(-500, 500, (samples, 12)).astype("<i2")
+    stem = tree / (path or study_path(study))
+    write(stem.parent / f"{stem.name}.hea", record_text(stem.name, values, subject_of(study)), mtime_ns)
+    write(stem.parent / f"{stem.name}.dat", values.tobytes(), mtime_ns)
+    return stem
+
+
+def studies(count: int) -> range:
+    return range(FIRST, FIRST + count)
+
+
+def make_tree(tree: Path, count: int, samples: int = 250) -> Path:
+    """A tree of `count` studies in MIMIC-IV-ECG's layout, with its record_list.csv."""
+    for study in studies(count):
+        add_study(tree, study, samples=samples)
+    rows = [["subject_id", "study_id", "file_name", "ecg_time", "path"]]
+    rows += [[subject_of(s), s, s, "2180-07-23 08:44:00", study_path(s)] for s in studies(count)]
+    write_csv(tree / "record_list.csv", rows)
+    return tree
+
+
+def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(rows)
+
+
+@dataclass
+class Run:
+    """What a finished process said."""
+
+    status: int
+    output: str
+
+    @property
+    def batches(self) -> list[str]:
+        return re.findall(r"^batch (\S+): ", self.output, re.MULTILINE)
+
+    @property
+    def nothing_done(self) -> bool:
+        return "Nothing to be done" in self.output
+
+
+@dataclass
+class Work:
+    """A working directory with a configuration; its tree is ``wfdb`` unless the configuration says another."""
+
+    folder: Path
+    config: dict[str, object] = field(default_factory=dict)
+
+    def command(self, *arguments: str, **config: object) -> list[str]:
+        given = {"input_csv": "wfdb/record_list.csv", "wfdb_dir": "wfdb", "max_failed": 1.0} | self.config | config
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "mine.yaml").write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
+        snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+        return [*snakemake, "--configfile", "mine.yaml", "--", *arguments]
+
+    def start(self, *arguments: str, **config: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments, **config),
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+
+    def start_quietly(self, output: IO[str]) -> subprocess.Popen[bytes]:
+        """The same with its output in a file, so that it never waits for a reader."""
+        return subprocess.Popen(self.command(), cwd=self.folder, env=ENVIRONMENT, stdout=output, stderr=output)
+
+    def run(self, *arguments: str, status: int = 0, **config: object) -> Run:
+        process = self.start(*arguments, **config)
+        output = process.communicate(timeout=300)[0]
+        assert process.returncode == status, output
+        return Run(process.returncode, output)
+
+    def table(self) -> dict[str, dict[str, str]]:
+        with open(self.folder / "results/studies.with_dcm.csv", newline="", encoding="utf-8") as stream:
+            return {row["study_id"]: row for row in csv.DictReader(stream)}
+
+    def errors(self) -> dict[str, str]:
+        return {study: row["dcm_error"] for study, row in self.table().items() if row["dcm_error"]}
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Digest of every file below a folder, by relative path."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def written(folder: Path) -> dict[str, tuple[int, int]]:
+    """Inode and modification time of every DICOM: what tells whether a file was written again."""
+    return {str(p.relative_to(folder)): (p.stat().st_ino, p.stat().st_mtime_ns) for p in sorted(folder.rglob("*.dcm"))}
+
+
+def litter(folder: Path) -> list[str]:
+    """Temporary files that somebody left behind; what is Snakemake's own does not count."""
+    found = [p for top in ("dicom", "results") for p in (folder / top).rglob("*") if p.is_file()]
+    return [str(p) for p in found if p.suffix in (".part", ".tmp") or (p.suffix != ".dcm" and "dicom" in p.parts)]
+
+
+def make_plan(folder: Path, count: int = 8, samples: int = 250, **options: object) -> Path:
+    """A tree below `folder`/wfdb, and a plan file as `plan` writes it: what a convert job is given."""
+    rows = []
+    for study in studies(count):
+        stem = add_study(folder / "wfdb", study, samples=samples)
+        values = Acquisition(subject_id=str(subject_of(study)), study_id=str(study)).to_json()
+        name = study_path(study)
+        rows.append(
+            tables.PlanRow(
+                str(study), str(subject_of(study)), name, f"{name}.dcm", watch.sources(str(stem)), values, ""
+            )
+        )
+    plan = folder / "results/plan/001-000.tsv"
+    tables.write_plan(plan, {"wfdb_dir": str(folder / "wfdb"), "dcm_dir": str(folder / "dicom")} | options, rows)
+    return plan
+
+
+def batch_command(folder: Path, *arguments: str) -> list[str]:
+    """The command of the convert job of `make_plan`."""
+    plan, receipt = folder / "results/plan/001-000.tsv", folder / "results/receipts/001-000.tsv"
+    return [sys.executable, str(SCRIPTS / "convert_batch.py"), *arguments, str(plan), str(receipt)]
+
+
+def run_command(command: Sequence[str], before: Callable[[], None] | None = None, **more: object) -> Run:
+    done = subprocess.run(
+        list(command),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=ENVIRONMENT,
+        preexec_fn=before,
+        timeout=120,
+        **more,  # type: ignore[call-overload]
+    )
+    return Run(done.returncode, done.stdout)
+
+
+def convert(folder: Path, *arguments: str, status: int = 0, before: Callable[[], None] | None = None) -> Run:
+    """Run the convert job of `make_plan` as Snakemake does."""
+    run = run_command(batch_command(folder, *arguments), before)
+    assert run.status == status, run.output
+    return run
+
+
+def receipt_of(folder: Path) -> Path:
+    return folder / "results/receipts/001-000.tsv"
+
+
+def outcomes(folder: Path) -> dict[str, str]:
+    """Study → status, or the error of a failed one."""
+    return {row.study_id: row.error or row.status for row in tables.read_receipt(receipt_of(folder))}
+
+
+def counts(run: Run) -> tuple[int, int, int]:
+    """Converted, up to date and failed of a convert job's line."""
+    found = re.search(r"(\d+) converted, (\d+) up to date, (\d+) failed", run.output)
+    assert found, run.output
+    return int(found[1]), int(found[2]), int(found[3])
+
+
+def in_folder(folder: Path) -> dict[int, str]:
+    """Process id and command of the processes that work in a folder."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(entry / "cwd") == str(folder):
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def manifest(folder: Path) -> list[dict[str, object]]:
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_table(folder / "results/manifest.parquet").to_pylist()
+
+
+def summary(folder: Path) -> dict[str, object]:
+    return json.loads((folder / "results/summary.json").read_text())

@@ -1,0 +1,167 @@
+"""Fault 2: a study that hangs, kills its worker or eats memory costs itself; its neighbours convert, in time."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .helpers import (
+    ENVIRONMENT,
+    batch_command,
+    convert,
+    counts,
+    litter,
+    make_plan,
+    make_tree,
+    outcomes,
+    receipt_of,
+    run_command,
+    study_path,
+)
+from .test_full_disk import plan_command
+
+# Real misdeeds of a worker, done in a process of its own: the convert job with a converter that misbehaves.
+FAULTY = """
+import ctypes, os, signal, sys, time
+import numpy
+from pathlib import Path
+from wfdb2dicom import batch
+
+def eat():
+    hoard = []
+    while True:
+        hoard.append(numpy.zeros(1 << 22))
+
+DEEDS = {
+    "hang": lambda: time.sleep(600),
+    "spin": lambda: any(iter(int, 1)),
+    "native": lambda: ctypes.PyDLL(None).sleep(600),  # holds the interpreter's lock: no Python thread could end it
+    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "segv": lambda: ctypes.string_at(0),
+    "abort": lambda: ctypes.CDLL(None).abort(),
+    "exit": lambda: os._exit(3),
+    "eat": eat,
+}
+
+class Faulty(batch.Converter):
+    def convert(self, record, dicom, acquisition):
+        DEEDS.get(deeds.get(acquisition.study_id), lambda: None)()
+        return super().convert(record, dicom, acquisition)
+
+deeds = dict(word.split("=") for word in sys.argv[5:])
+batch.Converter = Faulty
+print(batch.run(Path(sys.argv[1]), Path(sys.argv[2]), timeout=float(sys.argv[3]), workers=int(sys.argv[4])))
+"""
+MEMORY = 1 << 30
+
+
+def misbehave(folder: Path, timeout: float, workers: int, **deeds: str):
+    plan, receipt = batch_command(folder)[-2:]
+    words = [f"{study.removeprefix('s')}={deed}" for study, deed in deeds.items()]
+    limit = (MEMORY, MEMORY)
+    return run_command(
+        [sys.executable, "-c", FAULTY, plan, receipt, str(timeout), str(workers), *words],
+        lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_misdeed_is_its_studys_error_and_the_batch_ends_in_time(tmp_path: Path, workers: int) -> None:
+    make_plan(tmp_path, 60)
+    start = time.monotonic()
+    run = misbehave(
+        tmp_path,
+        3,
+        workers,
+        s40000003="hang",
+        s40000010="spin",
+        s40000020="native",
+        s40000030="stop",
+        s40000031="segv",
+        s40000040="abort",
+        s40000050="exit",
+        s40000059="eat",
+    )
+    assert time.monotonic() - start < 8 + 4 * 3 + 30
+    assert run.status == 0, run.output
+    found = outcomes(tmp_path)
+    late, died = "Timeout>3s", "WorkerCrash: the worker "
+    assert [found.pop(s) for s in ("40000003", "40000010", "40000020", "40000030")] == [late] * 4
+    assert found.pop("40000031") == f"{died}was ended by SIGSEGV"
+    assert found.pop("40000040") == f"{died}was ended by SIGABRT"
+    assert found.pop("40000050") == f"{died}ended with status 3"
+    assert found.pop("40000059").startswith("MemoryError: ")
+    assert set(found.values()) <= {"converted", "current"} and len(found) == 52
+    assert litter(tmp_path) == []
+    # All of these pass: the next run tries them again, and they convert.
+    again = convert(tmp_path, "--previous", str(receipt_of(tmp_path)))
+    assert counts(again) == (8, 52, 0)
+
+
+def test_a_worker_that_is_stopped_or_killed_from_outside_costs_at_most_one_study(tmp_path: Path) -> None:
+    """At random moments, also between two studies and while it reports."""
+    make_plan(tmp_path, 1500)
+    job = subprocess.Popen(batch_command(tmp_path, "--timeout=3"), env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    struck: list[str] = []
+    children = Path(f"/proc/{job.pid}/task/{job.pid}/children")
+    end = time.monotonic() + 60
+    while job.poll() is None:
+        time.sleep(0.015)
+        if time.monotonic() > end:
+            job.kill()
+            raise AssertionError("the batch does not end")
+        try:
+            for child in children.read_text().split():
+                if child not in struck and len(struck) < 6:  # each worker once: one that is stopped stays so
+                    struck.append(child)
+                    os.kill(int(child), (signal.SIGSTOP, signal.SIGKILL)[len(struck) % 2])
+        except (OSError, ValueError):
+            continue
+    blows = len(struck)
+    assert job.returncode == 0
+    found = list(outcomes(tmp_path).values())
+    failed = [error for error in found if error not in ("converted", "current")]
+    assert len(failed) <= blows
+    assert set(failed) <= {"Timeout>3s", "WorkerCrash: the worker was ended by SIGKILL"}
+    assert litter(tmp_path) == [] or counts(convert(tmp_path))[2] == 0
+    convert(tmp_path)
+    assert litter(tmp_path) == [] and set(outcomes(tmp_path).values()) <= {"converted", "current"}
+
+
+@pytest.mark.parametrize("suffix", [".dat", ".hea"])
+def test_a_fifo_in_place_of_a_file_is_that_studys_error_at_once(tmp_path: Path, suffix: str) -> None:
+    make_plan(tmp_path, 4)
+    fifo = tmp_path / "wfdb" / f"{study_path(40_000_002)}{suffix}"
+    fifo.unlink()
+    os.mkfifo(fifo)
+    assert counts(convert(tmp_path, "--timeout=20")) == (3, 0, 1)
+    assert "is not a regular file" in outcomes(tmp_path)["40000002"]
+
+
+def test_a_fifo_does_not_hold_the_plan_up_either(tmp_path: Path) -> None:
+    make_tree(tmp_path / "wfdb", 3)
+    stem = tmp_path / "wfdb" / study_path(40_000_001)
+    stem.with_suffix(".dat").unlink()
+    stem.with_suffix(".hea").unlink()
+    os.mkfifo(stem.with_suffix(".hea"))
+    assert run_command(plan_command(tmp_path)).status == 0
+
+
+def test_a_header_of_terabytes_needs_no_memory(tmp_path: Path) -> None:
+    make_plan(tmp_path, 3)
+    header = (tmp_path / "wfdb" / study_path(40_000_001)).with_suffix(".hea")
+    text = header.read_text()
+    for lie in (
+        text.replace(" 500 250 ", " 500 1000000000000 "),
+        text.replace(" 16 200", " 212 200").replace("250 ", "1000000000000 "),
+        text.replace(" 16 200", " 16x1000000 200"),
+    ):
+        header.write_text(lie)
+        limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))  # noqa: E731
+        assert counts(convert(tmp_path, before=limit))[2] == 1
+        assert outcomes(tmp_path)["40000001"].startswith(("SignalError: ", "HeaderError: ", "RangeError: "))

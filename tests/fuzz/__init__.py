@@ -1,0 +1,1 @@
+"""Fuzzing: coverage-guided harnesses (atheris), and the test that runs each for some seconds."""

@@ -1,0 +1,74 @@
+"""What a person sees of a real run on a terminal, of one that is piped, of a dry run, and of one that fails."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+
+
+def command(project: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "snakemake", "-s", str(project / "Snakefile"), "--cores", "2", *arguments]
+
+
+def piped(project: Path, folder: Path, *arguments: str, status: int = 0) -> str:
+    done = subprocess.run(command(project, *arguments), cwd=folder, capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+    return done.stdout + done.stderr
+
+
+def on_terminal(project: Path, folder: Path, *arguments: str) -> str:
+    """All that a run writes to a terminal of 24 rows and 100 columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    environment = os.environ | {"TERM": "xterm"}
+    run = subprocess.Popen(
+        command(project, *arguments), cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    written = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            written += chunk
+    except OSError:  # the last writer has closed the terminal
+        pass
+    os.close(ours)
+    assert run.wait() == 0, written.decode(errors="replace")
+    return written.decode()
+
+
+def test_a_run_from_plan_to_report(project: Path, tmp_path: Path) -> None:
+    piped(project, tmp_path, "plan")
+    dry = piped(project, tmp_path, "-n")
+    assert "Batch 001-000: 12 studies, 12 to convert" in dry
+
+    screen = on_terminal(project, tmp_path)
+    assert "\x1b[24;1H\x1b[2K\x1b[7m12 of 12 studies (100 %) · writing tables and report · 1 failed" in screen
+    assert screen.rindex("\x1b[r") > screen.rindex("\x1b[1;23r")  # the terminal got its last row back
+    assert "batch 001-000: 12 studies, 11 converted, 0 up to date, 1 failed" in screen
+    assert "next: fetch the files again" in screen and "report: results/report/index.html" in screen
+    page = tmp_path / "results/report/index.html"
+    assert "11 of 12 studies were converted" in page.read_text(encoding="utf-8")
+
+    again = piped(project, tmp_path)
+    assert "Nothing to be done" in again and "progress:" not in again and "\x1b[24" not in again
+
+    piped(project, tmp_path, "--report", "report.zip")
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        (held,) = (name for name in archive.namelist() if name.endswith("index.html"))
+        assert archive.read(held) == page.read_bytes()
+
+
+def test_a_run_that_fails_has_its_report_all_the_same(project: Path, tmp_path: Path) -> None:
+    output = piped(project, tmp_path, "--config", "max_failed=0.01", status=1)
+    assert "more than max_failed allows (1 %)" in output
+    page = (tmp_path / "results/report/index.html").read_text(encoding="utf-8")
+    assert "the run counts as failed" in page and "SignalError" in page

@@ -1,0 +1,177 @@
+"""The report says what the manifest holds, stays small, and depends on nothing but itself."""
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import synthetic_manifest
+from wfdb2dicom import report
+from wfdb2dicom.report.charts import bars, share
+from wfdb2dicom.report.digest import LISTED, SAMPLE, apart, digest
+
+STUDIES = 5000
+MEGABYTE = 10**6
+
+
+def make(folder: Path, studies: int, dicom: Path, failed: float = 0.01) -> str:
+    made = synthetic_manifest.write(folder, studies, dicom, failed=failed)
+    page = folder / "report" / "index.html"
+    report.run(report.Request(made / "summary.json", made / "manifest.parquet", made / "receipts", page))
+    return page.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path, one_dicom: Path) -> str:
+    return make(folder, STUDIES, one_dicom)
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path, page: str):
+    return digest(folder / "manifest.parquet", folder / "receipts")
+
+
+def test_every_failure_is_counted_under_its_kind(found, folder: Path) -> None:
+    errors = [e for e in pq.read_table(folder / "manifest.parquet")["error"].to_pylist() if e]
+    assert sum(entry["count"] for entry in found.kinds) == len(errors)
+    assert {entry["kind"] for entry in found.kinds} == set(synthetic_manifest.KINDS)
+    for entry in found.kinds:
+        assert entry["count"] == sum(e.startswith(entry["kind"]) for e in errors)
+
+
+def test_each_oddity_is_counted_and_listed_with_what_was_found(found, folder: Path) -> None:
+    table = pq.read_table(folder / "manifest.parquet").to_pandas()
+    done = table[table.error.isna()]
+    counts = {flag.key: flag.count for flag in found.flags}
+    assert counts == {
+        "invalid": (done.invalid_samples > 0).sum(),
+        "flat": done.flat_leads.map(len).gt(0).sum(),
+        "times": (done.time_difference.abs() >= 60).sum(),
+        "dated": (done.time_source == "ecg_time").sum(),
+        "omitted": done.omitted_signals.map(len).gt(0).sum(),
+        "bare": (done.cart_id.isna() & done.filter_low.isna() & done.notch.isna()).sum(),
+    }
+    assert all(counts.values())
+    for flag in found.flags:
+        assert len(flag.rows) == min(flag.count, LISTED) and all(row["detail"] for row in flag.rows)
+
+
+def test_the_worst_come_first(found) -> None:
+    invalid = next(flag for flag in found.flags if flag.key == "invalid")
+    counts = [row["invalid_samples"] for row in invalid.rows]
+    assert counts == sorted(counts, reverse=True)
+
+
+def test_distributions_account_for_every_converted_study(found, folder: Path) -> None:
+    errors = pq.read_table(folder / "manifest.parquet")["error"]
+    converted = errors.null_count
+    assert {one.key for one in found.distributions} == {"rate", "duration", "leads", "band", "notch", "cart"}
+    for one in found.distributions:
+        assert sum(count for _, count in one.counts) == converted, one.title
+        assert len(one.counts) <= 13
+
+
+def test_the_sample_is_the_same_however_the_studies_are_ordered(found, folder: Path, tmp_path: Path) -> None:
+    table = pq.read_table(folder / "manifest.parquet")
+    pq.write_table(table.sort_by([("sha256", "ascending"), ("record", "descending")]), tmp_path / "other.parquet")
+    again = digest(tmp_path / "other.parquet", folder / "receipts")
+    ids = [row["study_id"] for row in found.sample]
+    assert len(set(ids)) == SAMPLE and ids == [row["study_id"] for row in again.sample]
+
+
+def test_every_kind_of_oddity_is_drawn(page: str, found) -> None:
+    drawn = set(re.findall(r'<figure id="ecg-(\d+)"', page))
+    assert all(any(row["study_id"] in drawn for row in flag.rows) for flag in found.flags)
+    assert {row["study_id"] for row in found.sample} <= drawn
+    assert page.count("data:image/png") == len(drawn)
+
+
+def test_a_study_that_cannot_be_drawn_is_said_so(tmp_path: Path) -> None:
+    page = make(tmp_path, 30, tmp_path / "none.dcm")
+    assert "This study cannot be drawn: FileNotFoundError" in page and "<img" not in page
+
+
+def test_the_page_refers_to_nothing_outside(page: str) -> None:
+    class Links(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.found: list[str] = []
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.found += [str(v) for k, v in attrs if k in ("href", "src", "xlink:href", "action", "data")]
+
+    links = Links()
+    links.feed(page)
+    assert links.found and all(link.startswith(("#", "data:")) for link in links.found)
+    assert "default-src 'none'" in page and "@import" not in page and "url(http" not in page
+
+
+def test_links_lead_somewhere_and_ids_are_unique(page: str) -> None:
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
+
+
+def test_what_comes_from_files_is_text_and_never_markup(page: str) -> None:
+    assert "&lt;b&gt;not&lt;/b&gt;" in page and "<b>not" not in page
+
+
+def test_versions_options_and_the_next_step_are_there(page: str) -> None:
+    for text in ("max_failed", "record_list.csv", "3.11.7", "fetch the files again", "of 5,000 studies were converted"):
+        assert text in page
+
+
+def test_twelve_studies_without_any_failure(tmp_path: Path, one_dicom: Path) -> None:
+    page = make(tmp_path, 12, one_dicom, failed=0)
+    assert "All 12 studies were converted." in page and "None: every study became a DICOM object." in page
+
+
+def test_a_run_in_which_everything_failed(tmp_path: Path, one_dicom: Path) -> None:
+    page = make(tmp_path, 40, one_dicom, failed=2)
+    assert "the run counts as failed" in page
+
+
+@pytest.mark.slow
+def test_all_of_mimic_iv_ecg_fits_five_megabytes(tmp_path: Path, one_dicom: Path) -> None:
+    page = make(tmp_path, 800_035, one_dicom, failed=0.04)
+    assert len(page.encode()) < 5 * MEGABYTE
+    assert "800,035 studies" in page
+
+
+def test_shares_are_never_rounded_to_all_or_nothing() -> None:
+    assert [share(n, 800_035) for n in (0, 1, 8_000, 800_034, 800_035)] == [
+        "0 %",
+        "< 0.1 %",
+        "1.0 %",
+        "99.9 %",
+        "100 %",
+    ]
+
+
+def test_differences_of_times_in_the_units_people_use() -> None:
+    assert [apart(n) for n in (60, -3600, 93_600, 0)] == ["+1 min", "−1 h", "+1 d 2 h", "+0 s"]
+
+
+def test_a_chart_has_a_label_text_and_its_own_ids() -> None:
+    svg = bars("x", 'Failures "by" kind: <a> 3', [("<a>", 3), ("$b$", 1)])
+    assert 'role="img" aria-label="Failures &quot;by&quot; kind: &lt;a> 3"' in svg
+    assert ">$b$</text>" in svg and "&lt;a&gt;" in svg
+    assert all(name.startswith("x-") for name in re.findall(r'\bid="([^"]+)"', svg))
+
+
+def test_the_command(folder: Path, page: str, project: Path, tmp_path: Path) -> None:
+    arguments = [f"--{name}={folder / file}" for name, file in (("summary", "summary.json"), ("receipts", "receipts"))]
+    arguments += [f"--manifest={folder / 'manifest.parquet'}", str(tmp_path / "again.html")]
+    subprocess.run([sys.executable, str(project / "scripts/report.py"), *arguments], check=True)
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+    assert json.loads((folder / "summary.json").read_text())["studies"] == STUDIES

@@ -1,0 +1,124 @@
+"""The commands for one record: convert.py, and the original's function."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pydicom
+import pytest
+
+from wfdb2dicom.errors import StudyError, SubjectMismatch, UidError
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def convert(project: Path) -> Run:
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(project / "scripts/convert.py"), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    return run
+
+
+@pytest.fixture
+def phase1(project: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(project / "scripts")
+    from Transform_WFDB_to_DICOM import wfdb_to_dicom_ecg_phase1
+
+    return wfdb_to_dicom_ecg_phase1
+
+
+FRAME = pd.DataFrame(
+    {
+        "study_id": [40689238, 40689239],
+        "subject_id": [10000032, 10000033],
+        "cart_id": [6848296, 6848297],
+        "lowpassfilter": [0.05, 0.5],
+        "highpassfilter": [150, 40],
+    }
+)
+
+
+@pytest.mark.parametrize("ending", ["", ".hea", ".dat"])
+def test_a_record_becomes_a_file_or_a_file_in_a_folder(convert: Run, make_record, tmp_path: Path, ending: str) -> None:
+    record = make_record()
+    done = convert(f"{record}{ending}", tmp_path / "x.dcm")
+    assert done.returncode == 0, done.stderr
+    assert f"{tmp_path / 'x.dcm'}: converted, " in done.stdout
+    convert(f"{record}{ending}", tmp_path)
+    assert (tmp_path / "40689238.dcm").read_bytes() == (tmp_path / "x.dcm").read_bytes()
+    assert "current" in convert(record, tmp_path).stdout
+
+
+def test_what_the_header_lacks_comes_from_the_command_line(convert: Run, make_record, tmp_path: Path) -> None:
+    record = make_record(moment="", subject="")
+    refused = convert(record, tmp_path / "x.dcm")
+    assert refused.returncode == 1 and "error: SubjectMismatch: no patient is known" in refused.stderr
+    assert not (tmp_path / "x.dcm").exists()
+    done = convert(record, tmp_path / "x.dcm", "--subject-id", 77, "--ecg-time", "2180-01-02 03:04:05")
+    assert done.returncode == 0, done.stderr
+    ds = pydicom.dcmread(tmp_path / "x.dcm")
+    assert (ds.PatientID, ds.StudyDate, ds.StudyTime) == ("77", "21800102", "030405")
+
+
+def test_metadata_are_looked_up_by_study(convert: Run, make_record, tmp_path: Path) -> None:
+    csv = tmp_path / "machine_measurements.csv"
+    csv.write_text(
+        "subject_id,study_id,cart_id,bandwidth,filtering\n10000032,40689238,6848296,0.05-150 Hz,50 Hz notch\n"
+    )
+    assert convert(make_record(), tmp_path / "x.dcm", "--metadata", csv).returncode == 0
+    ds = pydicom.dcmread(tmp_path / "x.dcm")
+    assert ds.StationName == "6848296"
+    assert ds.WaveformSequence[0].ChannelDefinitionSequence[0].NotchFilterFrequency == 50
+    missing = convert(make_record(name="40689240"), tmp_path / "y.dcm", "--metadata", csv)
+    assert missing.returncode == 1
+    assert "Missing df_info row for study_id 40689240" in missing.stderr
+
+
+def test_the_originals_function_takes_a_frame_or_a_row(phase1, make_record, tmp_path: Path) -> None:
+    record, out = str(make_record()), str(tmp_path / "x.dcm")
+    assert phase1(record, out, FRAME) == out
+    first = Path(out).read_bytes()
+    for info in (FRAME.set_index("study_id"), FRAME.iloc[0], FRAME.iloc[0].to_dict()):
+        Path(out).unlink()
+        phase1(record, out, info)
+        assert Path(out).read_bytes() == first
+    channel = pydicom.dcmread(out).WaveformSequence[0].ChannelDefinitionSequence[0]
+    assert (channel.FilterLowFrequency, channel.FilterHighFrequency) == (0.05, 150)
+
+
+def test_the_originals_function_takes_uids_and_refuses_what_is_none(phase1, make_record, tmp_path: Path) -> None:
+    record, out = str(make_record()), str(tmp_path / "x.dcm")
+    phase1(record, out, FRAME, "1.2.3", "1.2.4")
+    ds = pydicom.dcmread(out)
+    assert (ds.StudyInstanceUID, ds.SeriesInstanceUID) == ("1.2.3", "1.2.4")
+    with pytest.raises(UidError, match=r"'1\.02' is no DICOM UID"):
+        phase1(record, out, FRAME, "1.02")
+
+
+def test_the_originals_function_says_what_is_missing_or_wrong(phase1, make_record, tmp_path: Path) -> None:
+    record, out = str(make_record()), str(tmp_path / "x.dcm")
+    with pytest.raises(StudyError, match="Missing df_info row for study_id"):
+        phase1(record, out, FRAME[1:])
+    with pytest.raises(SubjectMismatch):
+        phase1(record, out, FRAME.assign(subject_id=10000033))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--ecg-time", "nonsense", "'nonsense' is not YYYY-MM-DD HH:MM:SS"),
+        ("--ecg-time", "2180-07-23", "is not YYYY-MM-DD HH:MM:SS"),
+        ("--uid-root", "banana", "uid_root 'banana' is no UID root"),
+        ("--uid-root", "1.2." + "3" * 60, "is no UID root"),
+    ],
+)
+def test_a_value_that_is_none_is_refused_even_where_it_would_not_be_used(
+    convert: Run, make_record, tmp_path: Path, option: str, value: str, words: str
+) -> None:
+    refused = convert(make_record(), tmp_path / "x.dcm", option, value)
+    assert refused.returncode != 0 and words in refused.stderr
+    assert not (tmp_path / "x.dcm").exists()

@@ -1,0 +1,80 @@
+"""Lead names and codes: those of CID 3001, in every spelling in use, and what becomes of others."""
+
+import pytest
+from pydicom.sr._concepts_dict import concepts
+
+from wfdb2dicom import leads
+from wfdb2dicom.errors import LeadError
+
+CID_3001 = {
+    code: meaning
+    for forms in concepts["MDC"].values()
+    for code, (meaning, groups) in forms.items()
+    if 3001 in groups
+}  # fmt: skip
+
+
+def test_every_code_is_one_of_cid_3001_with_its_meaning() -> None:
+    for lead in leads.LEADS:
+        meaning = CID_3001[lead.code]
+        if lead.label.startswith("aV"):  # the one deviation: four viewers print or sort by the long text
+            assert meaning.startswith(f"{lead.label}, augmented voltage") and lead.meaning == f"Lead {lead.label}"
+        else:
+            assert lead.meaning == meaning
+
+
+def test_no_label_stands_for_two_leads() -> None:
+    labels = [lead.label.lower() for lead in leads.LEADS]
+    assert len(labels) == len(set(labels))
+
+
+def test_the_twelve_leads_have_the_codes_of_the_standard() -> None:
+    codes = [leads.find(label).code for label in leads.STANDARD_ORDER]
+    assert codes == ["2:1", "2:2", "2:61", "2:62", "2:63", "2:64", "2:3", "2:4", "2:5", "2:6", "2:7", "2:8"]
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "code"),
+    [
+        ("avr", "aVR", "2:62"),
+        ("AVF", "aVF", "2:64"),
+        ("iii", "III", "2:61"),
+        ("vx", "X", "2:16"),
+        ("Z", "Z", "2:18"),
+        ("V3R", "V3R", "2:11"),
+        ("v9r", "V9R", "2:69"),
+        ("V9", "V9", "2:67"),
+        ("MLII", "MLII", "2:126"),
+        ("V", "V", "2:87"),
+        ("MCL1", "MCL1", "2:92"),
+        ("CM5", "CM5", "2:20"),
+    ],
+)
+def test_names_in_use_are_found(name: str, label: str, code: str) -> None:
+    lead = leads.find(name)
+    assert (lead.label, lead.code, lead.scheme) == (label, code, "MDC")
+
+
+@pytest.mark.parametrize("name", ["ECG 1", "V10", "aVX", "", "I II"])
+def test_an_unknown_lead_is_an_error_that_names_it(name: str) -> None:
+    with pytest.raises(LeadError, match=f"'{name}'"):
+        leads.find(name)
+
+
+def test_an_unknown_lead_gets_a_private_code_on_request() -> None:
+    assert leads.find("ECG 1", "local") == ("ECG 1", "ECG 1", "ECG 1", "99WFDB2DICOM")
+    assert leads.find("II", "local").scheme == "MDC"
+    assert len(leads.LOCAL_SCHEME) <= 16
+
+
+@pytest.mark.parametrize("name", ["", "a\\b", "x" * 17, "a\tb"])
+def test_a_private_code_must_fit_its_attribute(name: str) -> None:
+    with pytest.raises(LeadError, match="1 to 16"):
+        leads.find(name, "local")
+
+
+@pytest.mark.parametrize("unknown", ["error", "local"])
+@pytest.mark.parametrize("name", ["PLETH", "Pleth", "ABP", "RESP", "HR"])
+def test_what_is_no_ecg_is_refused_by_name_in_any_case(name: str, unknown: str) -> None:
+    with pytest.raises(LeadError, match=f"'{name}' is no ECG"):
+        leads.find(name, unknown)

@@ -1,0 +1,134 @@
+"""Plans: what makes a batch run again, and which failures are not tried again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wfdb2dicom import batch, plan, tables, watch
+from wfdb2dicom.plan import Request
+
+from .conftest import ecg
+
+
+class Run:
+    """A study CSV in a folder of its own, planned and converted as the workflow does it."""
+
+    def __init__(self, folder: Path, records: list[str]) -> None:
+        self.folder, self.plans, self.receipts = folder, folder / "plan", folder / "receipts"
+        self.csv = folder / "studies.csv"
+        self.write_csv(records)
+
+    def write_csv(self, records: list[str]) -> None:
+        self.csv.write_text("subject_id,study_id,path\n" + "".join(f"10000032,{name},{name}\n" for name in records))
+
+    def plan(self, **options: object) -> plan.Summary:
+        folders = {"wfdb_dir": str(self.folder / "wfdb"), "dcm_dir": str(self.folder / "dcm")}
+        request = Request(self.csv, **folders, missing_metadata="allow", **options)
+        return plan.make(request, self.plans, self.receipts, self.token())
+
+    def token(self) -> str:
+        return watch.token(self.plans, self.receipts, inputs=[self.csv])
+
+    def convert(self) -> dict[str, str]:
+        """Run the batches that have no receipt; study_id → error of the studies in them."""
+        errors = {}
+        for path in sorted(self.plans.glob("*.tsv")):
+            if not (receipt := self.receipts / path.name).exists():
+                batch.run(path, receipt, previous=self.receipts / "previous" / path.name)
+                errors |= {row.study_id: row.error for row in tables.read_receipt(receipt)}
+        return errors
+
+    def changed(self) -> bool:
+        """Whether the next run would plan again."""
+        return self.token() != watch.stored_token(self.plans)
+
+    def stamps(self) -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in (self.folder / "dcm").rglob("*.dcm")}
+
+
+@pytest.fixture
+def ptb(make_record: Callable[..., Path], tmp_path: Path) -> Run:
+    """Two records of which one has three signals more in a second file, as those of PTB have."""
+    make_record("100")
+    record = make_record("200", leads=("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6"))
+    samples = ecg(n_signals=3, seed=2)
+    lines = record.with_suffix(".hea").read_text().replace("200 12 ", "200 15 ").splitlines()
+    sums = samples.sum(axis=0, dtype=int) % 65536
+    extra = [f"200.xyz 16 200/mV 16 0 {samples[0, n]} {sums[n]} 0 {lead}" for n, lead in enumerate(("vx", "vy", "vz"))]
+    record.with_suffix(".hea").write_text("\n".join([*lines[:13], *extra, *lines[13:]]) + "\n")
+    record.with_suffix(".xyz").write_bytes(samples.tobytes())
+    return Run(tmp_path, ["100", "200"])
+
+
+def test_a_further_signal_file_that_was_missing_is_noticed_and_tried(ptb: Run) -> None:
+    xyz = ptb.folder / "wfdb/200.xyz"
+    content = xyz.read_bytes()
+    xyz.unlink()
+    ptb.plan()
+    assert ptb.convert()["200"].startswith("FileNotFoundError: ")
+    assert not ptb.changed()  # nothing to be done as long as it is missing
+    xyz.write_bytes(content)
+    assert ptb.changed()
+    ptb.plan()
+    assert ptb.convert() == {"100": "", "200": ""}
+    assert not ptb.changed()
+
+
+def test_a_further_signal_file_still_missing_is_not_tried_again(ptb: Run) -> None:
+    (ptb.folder / "wfdb/200.xyz").unlink()
+    ptb.plan()
+    first = ptb.convert()
+    (ptb.folder / "wfdb/100.hea").touch()
+    ptb.plan()
+    assert ptb.convert() == first
+    (receipt,) = ptb.receipts.glob("*.tsv")
+    assert [row.facts for row in tables.read_receipt(receipt)][1] == '{"further_sources":"-"}'  # kept for the next
+
+
+def test_a_further_signal_file_replaced_rewrites_its_study_only(ptb: Run) -> None:
+    ptb.plan()
+    assert ptb.convert() == {"100": "", "200": ""}
+    before = ptb.stamps()
+    samples = ecg(n_signals=3, seed=2)
+    samples[[3, 4]] = samples[[4, 3]]  # the same checksums
+    (ptb.folder / "wfdb/200.xyz").write_bytes(samples.tobytes())
+    assert ptb.changed()
+    ptb.plan()
+    ptb.convert()
+    after = ptb.stamps()
+    assert {name for name in after if after[name] != before[name]} == {"200.dcm"}
+    assert not ptb.changed()
+
+
+def test_what_failed_for_good_is_known_although_plan_runs_twice_before_a_conversion(ptb: Run) -> None:
+    (ptb.folder / "wfdb/100.dat").write_bytes(b"")
+    ptb.plan()
+    assert ptb.convert()["100"].startswith("SignalError: ")
+    for records in (["100", "200", "300"], ["100", "200", "300", "400"]):
+        ptb.write_csv(records)
+        ptb.plan()
+    (handed,) = (ptb.receipts / "previous").glob("*.tsv")
+    assert [row.study_id for row in tables.read_receipt(handed)] == ["100"]
+    ptb.plan(overwrite=True)
+    assert not list((ptb.receipts / "previous").glob("*.tsv"))
+
+
+def test_a_failure_that_is_over_is_not_handed_over_any_more(ptb: Run) -> None:
+    signal = ptb.folder / "wfdb/100.dat"
+    content = signal.read_bytes()
+    signal.write_bytes(b"")
+    ptb.plan()
+    ptb.convert()
+    ptb.plan()
+    assert len(list((ptb.receipts / "previous").glob("*.tsv"))) == 1
+    signal.write_bytes(content)
+    ptb.plan()
+    assert ptb.convert()["100"] == ""
+    ptb.plan()
+    assert not list((ptb.receipts / "previous").glob("*.tsv"))
+
+
+def test_batches_are_stable_and_named_after_the_study_where_each_has_its_own() -> None:
+    assert plan.batch_name("40689238", 0) == "40689238"
+    assert {plan.batch_name(str(n), 4) for n in range(100)} == {f"004-00{n}" for n in range(4)}

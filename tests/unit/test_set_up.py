@@ -1,0 +1,111 @@
+"""The set-up is what CONTRIBUTING.md promises: a lock that names no index, and no silent skip in CI."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import wfdb2dicom
+
+
+def name_of(requirement: str) -> str:
+    """The distribution's name, normalised, of ``Name>=1.0`` and its like."""
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert match
+    return re.sub(r"[-_.]+", "-", match[0]).lower()
+
+
+@pytest.fixture(scope="module")
+def lock(project: Path) -> str:
+    return (project / "requirements.lock").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def metadata(project: Path) -> dict:
+    return tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_the_lock_names_no_index_and_no_file(lock: str) -> None:
+    assert not re.search(r"://|^-|file:| @ ", lock, re.MULTILINE)
+
+
+def test_the_lock_pins_every_distribution_by_hash(lock: str) -> None:
+    entries = re.findall(r"^(\S.*?)(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL)
+    pins = [entry for entry in entries if not entry.startswith("#")]
+    assert len(pins) > 50
+    assert [pin for pin in pins if not re.match(r"[\w.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", pin, re.DOTALL)] == []
+
+
+def test_the_lock_holds_everything_that_pyproject_asks_for(lock: str, metadata: dict) -> None:
+    locked = set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))
+    asked = [*metadata["dependencies"], *(r for extra in metadata["optional-dependencies"].values() for r in extra)]
+    assert {name_of(requirement) for requirement in asked} <= locked, "run: make lock"
+
+
+def test_the_rules_conda_environment_asks_for_the_same_versions(project: Path, metadata: dict) -> None:
+    """Without Snakemake and its solver, which run the rules and are not called by them."""
+    environment = yaml.safe_load((project / "envs" / "wfdb2dicom.yaml").read_text(encoding="utf-8"))
+    conda = {requirement.replace(" ", "") for requirement in environment["dependencies"]}
+    conda = {requirement.replace("pysoundfile", "soundfile") for requirement in conda}  # its name in conda-forge
+    pip = {r for r in metadata["dependencies"] if name_of(r) not in ("snakemake", "pulp")}
+    assert conda == pip | {"python" + metadata["requires-python"]}
+
+
+def test_the_citation_names_the_version(project: Path) -> None:
+    citation = yaml.safe_load((project / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == wfdb2dicom.__version__
+
+
+SKIPPING = """
+import pytest
+
+def test_calls_skip():
+    pytest.skip("reason one")
+
+@pytest.mark.skipif(True, reason="reason two")
+def test_marked(): pass
+
+@pytest.fixture
+def absent():
+    pytest.skip("reason three")
+
+def test_fixture(absent): pass
+
+@pytest.mark.xfail(reason="known")
+def test_expected_failure():
+    assert False
+"""
+
+
+def run_pytest(folder: Path, conftest: Path, no_skip: str) -> subprocess.CompletedProcess[str]:
+    shutil.copy(conftest, folder / "conftest.py")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-ra", str(folder)]
+    environment = {**os.environ, "WFDB2DICOM_NO_SKIP": no_skip}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("no_skip", "status", "summary"),
+    [("1", 1, r"1 failed, 1 xfailed, 2 errors in"), ("", 0, r"3 skipped, 1 xfailed in")],
+)
+def test_a_skipped_test_fails_only_where_no_skip_is_set(
+    project: Path, tmp_path: Path, no_skip: str, status: int, summary: str
+) -> None:
+    (tmp_path / "test_skipping.py").write_text(SKIPPING)
+    run = run_pytest(tmp_path, project / "tests" / "conftest.py", no_skip)
+    assert run.returncode == status, run.stdout
+    assert re.search(summary, run.stdout.splitlines()[-1])
+    assert all(f"reason {number}" in run.stdout for number in ("one", "two", "three"))
+
+
+def test_a_module_that_skips_itself_fails_where_no_skip_is_set(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "test_absent.py").write_text('import pytest; pytest.importorskip("no_such_module")')
+    run = run_pytest(tmp_path, project / "tests" / "conftest.py", "1")
+    assert run.returncode != 0
+    assert "no_such_module" in run.stdout

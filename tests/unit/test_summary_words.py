@@ -1,0 +1,65 @@
+"""The end of a run: what became of the studies and what to do next, kind by kind."""
+
+import pytest
+
+from wfdb2dicom import errors, metadata, studies
+from wfdb2dicom.metadata import MISSING
+from wfdb2dicom.remedies import remedy
+from wfdb2dicom.summary import Tally, verdict, words
+from wfdb2dicom.tables import PlanRow, ReceiptRow
+
+_CONVERTING = [module.__name__ for module in (errors, metadata, studies)]
+UNFORESEEN = remedy("KeyError")
+
+
+def kinds() -> list[str]:
+    def below(kind: type[Exception]) -> list[type[Exception]]:
+        return [kind, *(deeper for one in kind.__subclasses__() for deeper in below(one))]
+
+    own = [kind.__name__ for kind in below(errors.StudyError)[1:] if kind.__module__ in _CONVERTING]
+    return [
+        *own,
+        MISSING,
+        "Timeout>60s",
+        "WorkerCrash",
+        "MemoryError",
+        "FileNotFoundError",
+        "PermissionError",
+        "OSError",
+    ]
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_every_kind_of_failure_has_a_next_step_of_its_own(kind: str) -> None:
+    assert remedy(kind) != UNFORESEEN
+    assert remedy(kind).meaning and remedy(kind).next_step
+
+
+def test_input_output_errors_are_the_storage_s() -> None:
+    assert remedy("ConnectionResetError") == remedy("OSError") != remedy("FileNotFoundError")
+
+
+def test_the_summary_names_the_next_step_for_each_kind() -> None:
+    plan = PlanRow("1", "2", "p/1", "p/1.dcm", "1:1,2:2", "{}", "")
+    receipt = ReceiptRow("1", "failed", "SignalError: too short", "", "p/1.dcm", "", "", "", "")
+    tally = Tally()
+    tally.add_batch([(plan, receipt)], fresh=True)
+    summary = tally.result({}, {"output_csv": "o", "error_log": "e"}, 1.0)
+    assert f"next: {remedy('SignalError').next_step}" in words(summary, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("failed", "studies", "max_failed", "good"),
+    [
+        (29, 100, 0.29, True),
+        (30, 100, 0.29, False),
+        (0, 0, 0.0, True),
+        (1, 800_035, 0.0, False),
+        (8, 800_000, 1e-5, True),
+    ],
+)
+def test_as_many_failures_as_max_failed_says_are_allowed(
+    failed: int, studies: int, max_failed: float, good: bool
+) -> None:
+    said = verdict({"failed": failed, "studies": studies, "error_log": "e"}, max_failed)
+    assert (said == "") is good

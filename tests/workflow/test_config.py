@@ -1,0 +1,283 @@
+"""Where options come from, and what is said of wrong ones before any work."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from wfdb2dicom.config import check_inputs, complete, gather
+from wfdb2dicom.errors import ConfigError
+
+from .conftest import FIRST, ROOT, SNAKEMAKE, Work, start, study_path
+
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+MINIMAL = {"input_csv": "studies.csv", "wfdb_dir": "wfdb"}
+
+
+class TestValues:
+    """Each complaint names the key, its value and the remedy."""
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({"imput_csv": "x"}, ["imput_csv", "no such option", "did you mean input_csv?"]),
+            ({"colour": "red"}, ["colour", "no such option", "the options are input_csv"]),
+            ({"input_csv": None}, ["input_csv: missing", "--configfile", "--config input_csv="]),
+            ({"timeout": "soon"}, ["timeout: 'soon' is not a number", "Seconds that one study may take"]),
+            ({"timeout": 0}, ["timeout: 0 is less than or equal to the minimum of 0"]),
+            ({"timeout": True}, ["timeout: True is not a number"]),
+            ({"overwrite": "yes"}, ["overwrite: 'yes' is not a boolean: write true or false"]),
+            ({"studies_per_job": "many"}, ["studies_per_job: 'many' is neither 'auto' nor a whole number from 1"]),
+            ({"studies_per_job": 0}, ["studies_per_job: 0 is neither 'auto' nor a whole number from 1"]),
+            ({"lead_order": "alphabetic"}, ["lead_order: 'alphabetic' is none of 'source', 'standard'"]),
+            ({"retry_failed": "never"}, ["retry_failed: 'never' is none of 'transient', 'all', 'none'"]),
+            ({"missing_metadata": "skip"}, ["missing_metadata: 'skip' is none of 'error', 'allow'"]),
+            ({"max_failed": 5}, ["max_failed: 5", "maximum of 1"]),
+            ({"uid_root": 2.25}, ["uid_root: 2.25 is a number where text is needed: put it in quotes"]),
+            ({"uid_root": "2.025"}, ["uid_root: '2.025' is no UID root"]),
+            ({"dcm_dir": ""}, ["dcm_dir: '' is empty"]),
+            ({"metadata": ["a.csv"]}, ["metadata: ['a.csv'] is not a string"]),
+        ],
+    )
+    def test_wrong_value(self, given: dict[str, object], words: list[str]) -> None:
+        with pytest.raises(ConfigError) as error:
+            complete(MINIMAL | given, SCHEMA)
+        for word in words:
+            assert word in str(error.value)
+
+    def test_all_wrong_values_are_named_at_once(self) -> None:
+        with pytest.raises(ConfigError, match=r"(?s)timeout.*lead_order"):
+            complete(MINIMAL | {"timeout": 0, "lead_order": "x"}, SCHEMA)
+
+    @pytest.mark.parametrize(
+        ("given", "path"),
+        [("/out/", "/out"), ("./out", "out"), ("out//a/./b/", "out/a/b"), ("link/../out/", "link/../out"), (".", ".")],
+    )
+    @pytest.mark.parametrize("key", ["dcm_dir", "wfdb_dir", "output_csv"])
+    def test_paths_are_spelled_as_snakemake_compares_them(self, key: str, given: str, path: str) -> None:
+        assert complete(MINIMAL | {key: given}, SCHEMA)[key] == path
+
+    def test_every_option_has_a_description_and_a_default_unless_it_is_required(self) -> None:
+        rules = yaml.safe_load(SCHEMA.read_text())
+        for key, rule in rules["properties"].items():
+            assert rule["description"], key
+            assert ("default" in rule) != (key in rules["required"]), key
+
+    def test_config_yaml_lists_every_option_with_its_default_apart_from_the_demo(self) -> None:
+        text = (ROOT / "config.yaml").read_text()
+        given = yaml.safe_load(text)
+        options = complete(given, SCHEMA)
+        assert given.keys() == options.keys()
+        defaults = complete(MINIMAL, SCHEMA)
+        assert {key for key in given if given[key] != defaults[key]} == {
+            "input_csv",
+            "wfdb_dir",
+            "metadata",
+            "max_failed",
+        }
+        lines = text.splitlines()
+        for key, default in defaults.items():
+            n = next(n for n, line in enumerate(lines) if line.startswith(f"{key}: "))
+            comment = lines[n - 1]
+            if key in MINIMAL:
+                assert comment.endswith("[required]"), key
+            else:
+                assert comment.endswith(
+                    f"[{yaml.safe_dump(default).splitlines()[0] if default != '' else chr(34) * 2}]"
+                ) or (comment.endswith(f'["{default}"]')), key
+
+
+class TestOverlay:
+    """A configuration that names input_csv stands for itself; any other is laid over a config.yaml."""
+
+    def test_nothing_of_the_demo_is_mixed_into_a_configuration_of_its_own(self, tmp_path: Path) -> None:
+        assert gather(MINIMAL, tmp_path, ROOT) == MINIMAL
+
+    def test_a_few_options_overlay_the_config_of_the_working_directory(self, tmp_path: Path) -> None:
+        (tmp_path / "config.yaml").write_text("input_csv: mine.csv\ntimeout: 5\n")
+        assert gather({"timeout": 7}, tmp_path, ROOT) == {"input_csv": "mine.csv", "timeout": 7}
+
+    def test_without_one_the_demo_is_found_from_anywhere(self, tmp_path: Path) -> None:
+        options = gather({"timeout": 7}, tmp_path, ROOT)
+        assert options["input_csv"] == str(ROOT / "tests/data/demo/record_list.csv")
+        assert options["dcm_dir"] == "dicom"
+        assert options["timeout"] == 7
+
+    def test_a_config_that_is_no_mapping_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "config.yaml").write_text("- input_csv\n")
+        with pytest.raises(ConfigError, match="holds no options"):
+            gather({}, tmp_path, ROOT)
+
+
+class TestInputs:
+    """Files are looked at before any work."""
+
+    @pytest.fixture
+    def options(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "studies.csv").write_text("study_id,path\n1,a\n")
+        (tmp_path / "wfdb").mkdir()
+        return complete(MINIMAL, SCHEMA)
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({"input_csv": "none.csv"}, "input_csv: 'none.csv' does not exist (relative to "),
+            ({"input_csv": "wfdb"}, "input_csv: 'wfdb' is a folder, not a file"),
+            ({"metadata": "/none.csv"}, "metadata: '/none.csv' does not exist (absolute path)"),
+            ({"wfdb_dir": "none"}, "wfdb_dir: 'none' does not exist"),
+            ({"wfdb_dir": "studies.csv"}, "wfdb_dir: 'studies.csv' is a file, not a folder"),
+            ({"output_csv": "wfdb"}, "output_csv: 'wfdb' is a folder, not a file: name a file"),
+            (
+                {"output_csv": "results/summary.json"},
+                "output_csv: 'results/summary.json' is results/summary.json of the workflow itself: name another file",
+            ),
+            ({"error_log": "out.csv", "output_csv": "wfdb/../out.csv"}, "error_log: 'out.csv' is output_csv ("),
+            ({"dcm_path_col": "dcm_error"}, "error_col: 'dcm_error' is dcm_path_col too: name another column"),
+        ],
+    )
+    def test_wrong_input(self, options: dict[str, object], given: dict[str, object], words: str) -> None:
+        check_inputs(options)
+        with pytest.raises(ConfigError) as error:
+            check_inputs(options | given)
+        assert words in str(error.value)
+
+    @pytest.mark.parametrize("output", ["output_csv", "error_log"])
+    @pytest.mark.parametrize("key", ["input_csv", "metadata", "patients"])
+    @pytest.mark.parametrize("spelling", ["studies.csv", "wfdb/../studies.csv", "link.csv", "folder/studies.csv"])
+    def test_no_output_takes_the_place_of_an_input(
+        self, options: dict[str, object], tmp_path: Path, output: str, key: str, spelling: str
+    ) -> None:
+        (tmp_path / "link.csv").symlink_to("studies.csv")
+        (tmp_path / "folder").symlink_to(tmp_path)
+        (tmp_path / "other.csv").touch()
+        mine = options | {"input_csv": "other.csv", key: "studies.csv"}
+        check_inputs(mine)
+        with pytest.raises(ConfigError) as error:
+            check_inputs(mine | {output: spelling})
+        assert str(error.value) == f"{output}: {spelling!r} is {key} ('studies.csv') itself: name another file"
+
+    def test_the_error_log_beside_the_table_is_no_input_either(
+        self, options: dict[str, object], tmp_path: Path
+    ) -> None:
+        (tmp_path / "mine.errors.log").touch()
+        with pytest.raises(ConfigError, match=r"error_log: 'mine.errors.log' is metadata"):
+            check_inputs(options | {"metadata": "mine.errors.log", "output_csv": "mine.csv"})
+
+    def test_no_input_is_a_file_that_the_workflow_writes(self, options: dict[str, object], tmp_path: Path) -> None:
+        (tmp_path / "results").mkdir()
+        (tmp_path / "results/summary.json").touch()
+        with pytest.raises(ConfigError, match=r"metadata: 'results/summary.json' is .* of the workflow itself"):
+            check_inputs(options | {"metadata": "results/summary.json"})
+
+    def test_a_module_may_wait_for_its_inputs(self, options: dict[str, object]) -> None:
+        check_inputs(options | {"input_csv": "later.csv", "wfdb_dir": "later"}, may_be_made_later=True)
+
+
+@pytest.mark.workflow
+class TestRuns:
+    """The same through Snakemake."""
+
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({"studys_per_job": 3}, "studys_per_job: there is no such option; did you mean studies_per_job?"),
+            ({"metadata": "none.csv"}, "metadata: 'none.csv' does not exist"),
+        ],
+    )
+    def test_a_wrong_option_stops_the_run_before_any_work(
+        self, work: Work, given: dict[str, object], words: str
+    ) -> None:
+        before = work.files()
+        run = work.run(status=1, **given)
+        assert words in run.output
+        assert "Traceback" not in run.output
+        assert work.files() == before
+
+    @pytest.mark.parametrize(
+        ("edit", "words"),
+        [
+            (lambda rows: [*rows, rows[1]], "input_csv: wfdb/record_list.csv has the study 40000000 on line 2 and on"),
+            (lambda rows: rows[:1], "input_csv: wfdb/record_list.csv has column names but no rows"),
+            (lambda rows: ["a,b", "1,2"], "study_id_col: wfdb/record_list.csv has no column 'study_id'"),
+        ],
+    )
+    def test_a_wrong_study_csv_stops_the_run_before_any_work(self, work: Work, edit: object, words: str) -> None:
+        csv = work.folder / "wfdb/record_list.csv"
+        csv.write_text("\n".join(edit(csv.read_text().splitlines())) + "\n")
+        before = work.dicoms()
+        run = work.run(status=1)
+        assert words in run.output
+        assert run.batches == []
+        assert work.dicoms() == before
+
+    def test_directory_and_a_snakefile_elsewhere(self, work: Work, tmp_path: Path) -> None:
+        shutil.rmtree(work.folder / "results")
+        command = [part if part != "mine.yaml" else str(work.folder / "mine.yaml") for part in work.command()]
+        run = start([*command, "--directory", str(work.folder)], tmp_path)
+        assert run.status == 0, run.output
+        assert (work.folder / "results/studies.with_dcm.csv").exists()
+        assert os.listdir(tmp_path) == ["work"]
+
+    def test_a_module_of_another_workflow(self, work: Work) -> None:
+        shutil.rmtree(work.folder / "results")
+        os.rename(work.folder / "wfdb/record_list.csv", work.folder / "all.csv")
+        before = work.dicoms()
+        (work.folder / "Snakefile").write_text(
+            "configfile: 'outer.yaml'\n"
+            "rule all:\n"
+            "    default_target: True\n"
+            "    input: 'counted.txt'\n"
+            "rule select:\n"
+            "    input: 'all.csv'\n"
+            "    output: 'wfdb/record_list.csv'\n"
+            "    shell: 'cp {input} {output}'\n"
+            "module ecg:\n"
+            f"    snakefile: {str(ROOT / 'workflow/Snakefile')!r}\n"
+            "    config: config['ecg']\n"
+            "use rule * from ecg as ecg_*\n"
+            "rule count:\n"
+            "    input: 'results/studies.with_dcm.csv'\n"
+            "    output: 'counted.txt'\n"
+            "    shell: 'wc -l < {input} > {output}'\n"
+        )
+        (work.folder / "outer.yaml").write_text(yaml.safe_dump({"ecg": work.config, "other": 1}))
+        command = [*SNAKEMAKE, "--cores", "2"]
+        run = start(command, work.folder)
+        assert run.status == 0, run.output
+        assert (work.folder / "counted.txt").read_text() == "25\n"
+        assert {name: parts[1:] for name, parts in work.dicoms().items()} == {n: p[1:] for n, p in before.items()}
+        assert start(command, work.folder).nothing_done
+
+    @pytest.mark.parametrize("statement", ["prefix: 'ecg'", "replace_prefix: {'results/': 'ecg/'}"])
+    def test_a_module_with_a_prefix_is_refused_before_any_work(self, work: Work, statement: str) -> None:
+        before = work.files()
+        (work.folder / "Snakefile").write_text(
+            "module ecg:\n"
+            f"    snakefile: {str(ROOT / 'workflow/Snakefile')!r}\n"
+            f"    config: {work.config!r}\n"
+            f"    {statement}\n"
+            "use rule * from ecg as ecg_*\n"
+        )
+        run = start([*SNAKEMAKE, "--cores", "2"], work.folder)
+        assert run.status == 1
+        assert "prefix: the module statement makes results/plan into ecg/" in run.output
+        assert work.files() == before
+
+    def test_a_folder_with_a_trailing_slash_makes_single_studies(self, work: Work) -> None:
+        target = f"dicom/{study_path(FIRST)}.dcm"
+        work.dicom(FIRST).unlink()
+        work.run(target, dcm_dir="./dicom/", wfdb_dir="wfdb/")
+        assert work.dicom(FIRST).exists()
+
+
+def test_the_demo_does_not_take_the_place_of_other_results(work: Work) -> None:
+    """Who forgets --configfile is told so, and nothing is touched."""
+    before = work.files()
+    snakefile = ["--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+    refused = start([*SNAKEMAKE, *snakefile], work.folder)
+    assert refused.status != 0
+    assert "would convert the bundled demo, but results/ here is of wfdb/record_list.csv" in refused.output
+    assert work.files() == before

@@ -1,0 +1,97 @@
+"""The command line of mimic-iv-ecg-to-dcm."""
+
+import csv
+import sys
+from pathlib import Path
+from runpy import run_path
+
+import pytest
+
+from wfdb2dicom.plan import LARGEST_BATCH, batch_count
+
+from .conftest import CORRUPT, FIRST, ROOT, TRUNCATED, Run, Work, changed, start
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture
+def fresh(work: Work) -> Work:
+    """The tree without anything converted, and the first eight of its studies."""
+    import shutil
+
+    for name in ("results", "logs", ".snakemake", "dicom"):
+        shutil.rmtree(work.folder / name)
+    tree = work.tree
+    tree.studies = tree.studies[:8]
+    tree.write_csvs()
+    return work
+
+
+def run_convert(folder: Path, *arguments: str) -> Run:
+    command = [sys.executable, str(ROOT / "scripts/run_convert.py"), "--input_csv", "wfdb/record_list.csv"]
+    command += ["--output_csv", "out/table.csv", "--wfdb_dir", "wfdb", "--dcm_dir", "dicom"]
+    command += ["--df_info_pkl", "wfdb/machine_measurements.csv", "--workers", "2"]
+    return start([*command, *arguments], folder)
+
+
+def test_it_converts_resumes_and_overwrites(fresh: Work) -> None:
+    run = run_convert(fresh.folder, "--checkpoint", "4", "--dcm_path_col", "dicom", "--error_col", "why")
+    assert run.status == 0, run.output  # a study that fails is a row of the table
+    assert len(run.batches) == 2
+    with open(fresh.folder / "out/table.csv", newline="") as stream:
+        rows = {int(row["study_id"]): row for row in csv.DictReader(stream)}
+    assert {study for study, row in rows.items() if row["why"]} == {TRUNCATED, CORRUPT}
+    assert Path(rows[FIRST]["dicom"]) == fresh.dicom(FIRST)
+    assert len((fresh.folder / "out/table.errors.log").read_text().splitlines()) == 1 + 2
+    assert {path.name for path in (fresh.folder / "out").iterdir()} == {
+        "table.csv",
+        "table.errors.log",
+        "table.wfdb2dicom",
+    }
+    assert not (fresh.folder / "results").exists()
+
+    before = fresh.dicoms()
+    again = run_convert(fresh.folder, "--checkpoint", "4", "--dcm_path_col", "dicom", "--error_col", "why")
+    assert again.nothing_done
+
+    more = run_convert(fresh.folder, "--overwrite", "--error_log", "out/failures.txt")
+    assert more.status == 0
+    assert changed(before, fresh.dicoms()) == set(before)
+    assert (fresh.folder / "out/failures.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "workers", "studies", "batches", "threads"),
+    [
+        (2000, 4, 2000, 16, 1),  # one batch would keep one core busy
+        (2000, 64, 2000, 16, 4),
+        (2000, 17, 2000, 16, 2),
+        (2000, 4, 60, 1, 1),
+        (2000, 4, 800_035, 512, 1),
+        (100, 4, 2000, 32, 1),
+        (0, 4, 800_035, 256, 1),
+        (4, 8, 8, 2, 1),
+        (1, 8, 8, 0, 1),  # a batch a study
+    ],
+)
+def test_checkpoint_limits_the_studies_of_a_job_and_leaves_no_worker_idle(
+    checkpoint: int, workers: int, studies: int, batches: int, threads: int
+) -> None:
+    options = run_path(str(ROOT / "scripts/run_convert.py"))["jobs"](checkpoint, workers)
+    per_job, largest = options["studies_per_job"], options.get("max_studies_per_job", LARGEST_BATCH)
+    assert batch_count(studies, per_job, largest) == batches
+    assert options.get("threads_per_job", 1) == threads
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--workers", "0"], "--workers 0: give a number from 1"),
+        (["--checkpoint", "-1"], "--checkpoint -1: give a number from 0"),
+        (["--wfdb_dir", "none"], "wfdb_dir: "),
+    ],
+)
+def test_what_cannot_be_run_is_an_error(fresh: Work, arguments: list[str], words: str) -> None:
+    run = run_convert(fresh.folder, *arguments)
+    assert run.status != 0
+    assert words in run.output
