@@ -25,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from measure import run
 
-from bench import PYTHON, ROOT, machine, make_tree, one_batch, sync, workflow
+from bench import PYTHON, ROOT, machine, make_tree, batch_job, sync, workflow
 
 SAMPLES = 10
 SIZES = (1_000, 10_000, 100_000, 800_035)
@@ -122,7 +122,7 @@ def measure(tree: Path, work: Path, studies: int) -> dict[str, Any]:
         "--receipts=results/receipts", "--output-csv=alone/out.csv", "--errors=alone/errors.log",
         "--manifest=alone/manifest.parquet", "--summary=alone/summary.json",
     )  # fmt: skip
-    batch, count = one_batch(work)
+    batch, count = batch_job(work)
     figures["batch"] = batch.as_dict() | {"studies": count}
     return figures
 
