@@ -1,9 +1,10 @@
 """A batch: many studies converted by supervised workers, with a receipt at the end.
 
-A worker is a process that converts its studies one after the other. It notes the study it is on in shared memory and
-reports results some at a time, so supervision costs little and yet the supervisor always knows which study a worker is
-on. A worker that stays silent longer than the timeout is killed, in native code too; one that dies is replaced. Either
-costs the study it was on and no other: results not yet reported are found again on disk.
+A worker is a process that converts its studies one after the other, while the files of the next ones are fetched. It
+notes the study it is on in shared memory and reports results some at a time, so supervision costs little and yet the
+supervisor always knows which study a worker is on. A worker that stays silent longer than the timeout is killed, in
+native code too; one that dies is replaced. Either costs the study it was on and no other: results not yet reported are
+found again on disk.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import signal
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context, process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -28,6 +31,8 @@ from wfdb2dicom.errors import CHANGED, TargetError, describe, is_transient
 from wfdb2dicom.kernel import die_with_parent, keep_freed_memory, on_stable_storage
 from wfdb2dicom.options import Options
 from wfdb2dicom.progress import Note
+from wfdb2dicom.readahead import STUDIES as STUDIES_AHEAD
+from wfdb2dicom.reports import Reports, send
 from wfdb2dicom.tables import (
     PlanRow,
     ReceiptRow,
@@ -42,8 +47,6 @@ from wfdb2dicom.target import Target
 from wfdb2dicom.watch import FURTHER, sources
 
 _REPORT_SECONDS = 0.02  # a worker reports when its last report is older than this, and at the end of a chunk
-# ... and so often that a report is written by one call: a worker that is stopped never leaves half of one behind.
-_REPORT_STUDIES = 8
 _DEATH_SECONDS = 5.0
 _STILLBORN = 4  # workers in a row that may die before they come to a study; it is no study's fault
 _CHUNK = 64  # studies handed to a worker at once; the next chunk waits in its pipe while it works
@@ -199,6 +202,13 @@ class _Job:
             _with_further(outcome.facts, converter.further_sources),
         )
 
+    def expect(self, converter: Converter, n: int, current: Any) -> None:
+        """Have a study's files fetched; whatever is wrong with them is on this study's account already."""
+        row = self.rows[n]
+        if row.record:
+            current.value = n
+            converter.expect(row.record, row.dicom)
+
     def _describe(self, error: Exception, row: PlanRow) -> str:
         """The error's words; they say so when the files are not as planned, for then they may be again."""
         words = describe(error)
@@ -217,17 +227,27 @@ def _work(job: _Job, connection: Connection, current: Any, supervisor: int) -> N
         converter = Converter(job.wfdb_dir, Target(job.dcm_dir), job.options, overwrite=job.overwrite)
         while chunk := connection.recv():
             reported = time.monotonic()
-            for n in chunk:
+            for n in _expecting(chunk, lambda n: job.expect(converter, n, current)):
                 current.value = n
                 results.append(job.convert(converter, n))
-                late = time.monotonic() - reported > _REPORT_SECONDS
-                if late or len(results) == _REPORT_STUDIES or n == chunk[-1]:
-                    connection.send(results)
+                if n == chunk[-1] or time.monotonic() - reported > _REPORT_SECONDS:
+                    send(connection, results)
                     results, reported = [], time.monotonic()
     except TargetError as error:
-        connection.send(str(error))
+        send(connection, str(error))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         pass
+
+
+def _expecting(chunk: list[int], expect: Callable[[int], None]) -> Iterator[int]:
+    """The numbers of a chunk, each after some that follow it were expected."""
+    coming = iter(chunk)
+    for n in islice(coming, STUDIES_AHEAD):
+        expect(n)
+    for n in chunk:
+        for later in islice(coming, 1):
+            expect(later)
+        yield n
 
 
 class _Worker:
@@ -239,6 +259,7 @@ class _Worker:
         self.process = _PROCESSES.Process(target=_work, args=(job, theirs, self.current, os.getpid()), daemon=True)
         self.process.start()
         theirs.close()
+        self.reports = Reports(self.connection)
         self.pending: deque[int] = deque()
         self.since = time.monotonic()
 
@@ -313,18 +334,19 @@ class _Supervisor:
     def _receive(self, worker: _Worker) -> None:
         """Take all that a worker has reported; its end of file means that it died."""
         try:
-            while worker.pending and worker.connection.poll():
-                results = worker.connection.recv()
-                if isinstance(results, str):
-                    raise TargetError(results)
-                for result in results:
-                    self._results[worker.pending.popleft()] = result
-                    self._note.add(failed=result.status == "failed")
-                worker.since = time.monotonic()
-                self._stillborn = 0
-        except (EOFError, OSError):
+            reports = worker.reports.take()
+        except EOFError:
             worker.process.join()
             self._replace(worker, f"WorkerCrash: {_cause(worker.process.exitcode)}")
+            return
+        for results in reports:
+            if isinstance(results, str):
+                raise TargetError(results)
+            for result in results:
+                self._results[worker.pending.popleft()] = result
+                self._note.add(failed=result.status == "failed")
+            worker.since = time.monotonic()
+            self._stillborn = 0
 
     def _replace(self, worker: _Worker, error: str) -> None:
         """Give up the study that a worker is on, and hand its other ones to a new worker."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -17,19 +19,18 @@ from wfdb2dicom.encode import template
 from wfdb2dicom.errors import LeadError, StudyError, UnitsError
 from wfdb2dicom.mapping import Study, describe_study, is_other, with_padding
 from wfdb2dicom.options import Options
+from wfdb2dicom.readahead import ReadAhead
 from wfdb2dicom.record import (
     INVALID_16,
     Header,
     Samples,
     Source,
-    find_invalid,
     parse_plain,
     plain_size,
     read_header_text,
     read_plain_samples,
-    reduce_columns,
-    verify_samples,
 )
+from wfdb2dicom.samples import checksums, find_flat, find_invalid, verify_samples
 from wfdb2dicom.target import Target
 from wfdb2dicom.watch import further_sources
 
@@ -84,7 +85,8 @@ def convert_record(
         When the DICOM cannot be written.
     """
     folder, name = os.path.split(os.path.abspath(dicom))
-    return Converter("", Target(folder), options or Options()).convert(os.fspath(record), name, acquisition)
+    with closing(Target(folder)) as target:
+        return Converter("", target, options or Options()).convert(os.fspath(record), name, acquisition)
 
 
 class Converter:
@@ -113,7 +115,15 @@ class Converter:
         self._target = target
         self._options = options
         self._overwrite = overwrite
+        self._ahead = ReadAhead()
         self.further_sources = ""
+
+    def expect(self, record: str, dicom: str) -> None:
+        """Have the files fetched that converting this study is going to read; it is converted some studies later."""
+        path = os.path.join(self._wfdb_dir, record)
+        self._ahead.want(path + ".hea")
+        if self._overwrite or not self._target.exists(dicom):  # of a study that has its DICOM the header may do
+            self._ahead.want(path + ".dat")
 
     def convert(self, record: str, dicom: str, acquisition: Acquisition) -> Outcome:
         """Convert the record (path below `wfdb_dir`, no extension) to the file `dicom` below the target's root.
@@ -124,7 +134,10 @@ class Converter:
             As `convert_record`.
         """
         dicom_there = not self._overwrite and self._target.exists(dicom)
-        encoded = self._encode(record, dicom if dicom_there else "", acquisition)
+        try:
+            encoded = self._encode(record, dicom if dicom_there else "", acquisition)
+        finally:
+            self._ahead.drop(os.path.join(self._wfdb_dir, record) + ".dat")
         if isinstance(encoded, Outcome):
             self._target.tidy(dicom)
             return encoded
@@ -163,7 +176,7 @@ class Converter:
         """The bytes that a study should have, or its outcome if the file `present` is found to be up to date."""
         path = os.path.join(self._wfdb_dir, record)
         self.further_sources = ""
-        text = read_header_text(path + ".hea", self._root)
+        text = read_header_text(path + ".hea", self._root, self._ahead.take(path + ".hea"))
         header = parse_plain(text)
         if header is None or header.n_samples is None:
             return self._encode_any(path, acquisition, text)
@@ -175,13 +188,14 @@ class Converter:
             return self._encode_any(path, acquisition, text)
         if header.signal_file != os.path.basename(path) + ".dat":
             self.further_sources = further_sources(path, [header.signal_file])
-        with Source(os.path.join(os.path.dirname(path), header.signal_file), self._root) as source:
+        signals = os.path.join(os.path.dirname(path), header.signal_file)
+        with Source(signals, self._root, self._ahead.take(signals)) as source:
             whole = source.size == plain_size(header)
             if present and whole and (outcome := self._current(present, header, study, source.mtime_ns)):
                 return outcome
             samples = read_plain_samples(source, header)
-        verify_samples(header.signals, samples, source.path)
-        return _encode_samples(header, study, samples)
+        sums = verify_samples(header.signals, samples, source.path)
+        return _encode_samples(header, study, samples, sums)
 
     def _encode_any(self, path: str, acquisition: Acquisition, text: bytes) -> _Encoded:
         from wfdb2dicom.record_wfdb import read_with_wfdb  # a second of imports that few data sets need
@@ -192,7 +206,7 @@ class Converter:
         digest = b"" if record.header.has_checksums else blake2b(record.samples.tobytes()).digest()
         bits = 8 * record.samples.itemsize
         study = describe_study(record.header, acquisition, self._options, digest, bits)
-        return _encode_samples(record.header, study, record.samples)
+        return _encode_samples(record.header, study, record.samples, checksums(record.samples))
 
     def _current(self, dicom: str, header: Header, study: Study, source_mtime_ns: int) -> Outcome | None:
         """The outcome when the file on disk is what it should be and not older than its source.
@@ -208,10 +222,10 @@ class Converter:
             content, mtime_ns = found
             samples = _source_order(study, np.frombuffer(content, _dtype(study), offset=head_size))
             try:
-                verify_samples(header.signals, samples, dicom)
+                sums = verify_samples(header.signals, samples, dicom)
             except StudyError:
                 return None
-            encoded = _encode_samples(header, study, samples)
+            encoded = _encode_samples(header, study, samples, sums)
             if mtime_ns >= source_mtime_ns and content == encoded.content:
                 return Outcome("current", len(content), mtime_ns, sha256(content).hexdigest(), encoded.facts)
         return None
@@ -226,8 +240,8 @@ class _Encoded(NamedTuple):
     sop_instance_uid: str
 
 
-def _encode_samples(header: Header, study: Study, samples: Samples) -> _Encoded:
-    study, facts = _examine(header, study, samples)
+def _encode_samples(header: Header, study: Study, samples: Samples, sums: Sequence[int]) -> _Encoded:
+    study, facts = _examine(header, study, samples, sums)
     channels = samples if study.order is None else samples[:, study.order]
     head = template(study.layout).head(study.instance)
     content = b"".join((head, np.ascontiguousarray(channels, _dtype(study)).data))
@@ -245,13 +259,11 @@ def _source_order(study: Study, channels: npt.NDArray[Any]) -> Samples:
     return channels if study.order is None else np.ascontiguousarray(channels[:, np.argsort(study.order)])
 
 
-def _examine(header: Header, study: Study, samples: Samples) -> tuple[Study, str]:
+def _examine(header: Header, study: Study, samples: Samples, sums: Sequence[int]) -> tuple[Study, str]:
     """Invalid samples and flat leads: the study with its padding value, and the facts for the manifest."""
-    low = reduce_columns(np.minimum, samples)
-    high = reduce_columns(np.maximum, samples)
     names = [signal.description for signal in header.signals]
-    flat = [names[n] for n in np.flatnonzero(low == high)]
-    counts, marker = find_invalid(header.signals, samples, low.tolist())
+    flat = [names[n] for n in find_flat(samples, sums)]
+    counts, marker = find_invalid(header.signals, samples)
     invalid = {names[n]: count for n, count in counts.items()}
     study = with_padding(study, marker)
     instance, layout = study.instance, study.layout

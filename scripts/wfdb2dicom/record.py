@@ -16,15 +16,14 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from wfdb2dicom.errors import ChecksumError, HeaderError, PathError, SignalError
+from wfdb2dicom.errors import HeaderError, PathError, SignalError
 
 Samples = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
@@ -187,6 +186,9 @@ def parse_plain(text: bytes) -> Header | None:
     )
 
 
+OPEN_SOURCE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO would be waited for
+
+
 class Source:
     """An open source file, a regular one below its root.
 
@@ -196,6 +198,8 @@ class Source:
         The file.
     root : str
         Resolved path of the tree it must lie in, "" for anywhere.
+    fd : int, optional
+        Its descriptor where it is open already, see `wfdb2dicom.readahead`.
 
     Raises
     ------
@@ -207,9 +211,9 @@ class Source:
 
     __slots__ = ("fd", "mtime_ns", "path", "size")
 
-    def __init__(self, path: str, root: str) -> None:
+    def __init__(self, path: str, root: str, fd: int | None = None) -> None:
         self.path = path
-        self.fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.fd = os.open(path, OPEN_SOURCE) if fd is None else fd
         try:
             status = os.fstat(self.fd)
             if not stat.S_ISREG(status.st_mode):
@@ -249,15 +253,15 @@ def is_below(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip("/") + "/")
 
 
-def read_header_text(path: str, root: str = "") -> bytes:
-    """The bytes of one header file.
+def read_header_text(path: str, root: str = "", fd: int | None = None) -> bytes:
+    """The bytes of one header file; the arguments are those of `Source`.
 
     Raises
     ------
     HeaderError
         When the file is empty or longer than any header is.
     """
-    with Source(path, root) as source:
+    with Source(path, root, fd) as source:
         if source.size > MAX_HEADER_BYTES:
             raise HeaderError(f"{path} has {source.size} bytes; a WFDB header has a few thousand")
         text = source.read(source.size)
@@ -298,88 +302,3 @@ def read_plain_samples(source: Source, header: Header) -> npt.NDArray[np.int16]:
     if len(content) != expected:
         raise SignalError(f"{source.path} gave {len(content)} of its {expected} bytes; it changed while it was read")
     return np.frombuffer(content, "<i2", offset=header.byte_offset).reshape(n_samples, n_signals)
-
-
-def reduce_columns(ufunc: Any, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """``ufunc.reduce(samples, axis=0)`` in the samples' own dtype, about ten times as fast for a few columns.
-
-    numpy reduces along the first axis row by row, which costs more than the arithmetic when a row has a dozen
-    values. Many rows taken as one long row reduce at full vector width first.
-    """
-    n, width = samples.shape
-    rows = 64
-    whole = n - n % rows
-    result: npt.NDArray[Any]
-    if whole == 0:
-        result = ufunc.reduce(samples, axis=0, dtype=samples.dtype)
-        return result
-    wide = ufunc.reduce(samples[:whole].reshape(-1, rows * width), axis=0, dtype=samples.dtype)
-    result = ufunc.reduce(wide.reshape(rows, width), axis=0, dtype=samples.dtype)
-    if whole < n:
-        result = ufunc(result, ufunc.reduce(samples[whole:], axis=0, dtype=samples.dtype))
-    return result
-
-
-def verify_samples(signals: Sequence[Signal], samples: Samples, where: str) -> None:
-    """Compare samples with the initial values and checksums of their signal lines, where given.
-
-    The checksum is the sum of all samples modulo 65536, written signed or unsigned (header(5)).
-
-    Raises
-    ------
-    ChecksumError
-        Naming the file, the first signal that differs, both values and the remedy.
-    """
-    initial = samples[0].tolist()
-    bits = samples.astype(np.uint16) if samples.dtype.itemsize != 2 else samples.view(np.uint16)
-    sums = reduce_columns(np.add, bits).tolist()
-    for signal, first, total in zip(signals, initial, sums, strict=True):
-        if signal.checksum is not None and signal.checksum & 0xFFFF != total:
-            raise ChecksumError(
-                f"{where}: signal {signal.description!r} sums to {total} where its header gives"
-                f" {signal.checksum & 0xFFFF}; the file is damaged or belongs to another record, fetch both again"
-            )
-        if signal.initial_value is not None and signal.initial_value != first and not _starts_invalid(signal, first):
-            raise ChecksumError(
-                f"{where}: signal {signal.description!r} starts with {first} where its header gives"
-                f" {signal.initial_value}; the file is damaged or belongs to another record, fetch both again"
-            )
-
-
-def _starts_invalid(signal: Signal, first: int) -> bool:
-    """Whether a signal begins with an invalid sample, for which headers state 0; its checksum has to speak for it."""
-    return first == signal.invalid and signal.initial_value == 0 and signal.checksum is not None
-
-
-def find_invalid(signals: Sequence[Signal], samples: Samples, low: Sequence[int]) -> tuple[dict[int, int], int | None]:
-    """Count the invalid samples, and find the one value that marks them all.
-
-    Parameters
-    ----------
-    low : sequence of int
-        The least sample of each signal. A marker is the least value of its format, so nothing lies below it.
-
-    Returns
-    -------
-    counts : dict
-        Number of invalid samples by the place of the signal, for those that have any.
-    marker : int or None
-        None when there are none.
-
-    Raises
-    ------
-    SignalError
-        When one value cannot mark them: a DICOM multiplex group has a single Waveform Padding Value.
-    """
-    found = [n for n, signal in enumerate(signals) if low[n] == signal.invalid]
-    if not found:
-        return {}, None
-    marker = low[found[0]]
-    for n, signal in enumerate(signals):
-        alien = low[n] != marker if n in found else signal.invalid != marker and bool((samples[:, n] == marker).any())
-        if alien:
-            raise SignalError(
-                f"signal {signals[found[0]].description!r} marks invalid samples by {marker}, which signal"
-                f" {signal.description!r} does not; a DICOM object has one such value, so bring both to one format"
-            )
-    return {n: int(np.count_nonzero(samples[:, n] == marker)) for n in found}, marker

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wfdb2dicom.errors import HeaderError, LeadError, PathError, SignalError, StudyError
-from wfdb2dicom.record import Header, Record, Samples, Signal, Source, read_header_text, verify_samples
+from wfdb2dicom.record import Header, Record, Samples, Signal, Source, read_header_text
+from wfdb2dicom.samples import verify_samples
 
 _MAX_SIGNALS = 1000
 _MAX_NAME = 64  # characters of a signal that is only named

@@ -1,7 +1,6 @@
 """Writing below one root: whole files or none, and never outside.
 
-A file is written under a temporary name in its own folder, read back, and renamed. Folders are entered one by one
-through their descriptors, so that a symbolic link cannot lead a write out of the root.
+A file is written under a temporary name in its own folder, read back, and renamed.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from wfdb2dicom.errors import PathError, TargetError, ValidationFailed
-from wfdb2dicom.record import is_below, real_path
+from wfdb2dicom.folders import Folder, Folders
 
 # What the study's own path is to blame for; every other error on the target stops the job.
 _STUDY_ERRNOS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.EILSEQ}
@@ -33,19 +31,6 @@ class Written(NamedTuple):
 
     size: int
     mtime_ns: int
-
-
-T = TypeVar("T")
-
-
-def _blame(path: str, action: Callable[[], T]) -> T:
-    """Run an action on the target; an `OSError` becomes the study's error or the job's."""
-    try:
-        return action()
-    except OSError as error:
-        if error.errno in _STUDY_ERRNOS:
-            raise PathError(f"cannot write {path!r}: {error.strerror}; rename the study's path") from error
-        raise _target_error(path, error) from error
 
 
 def _target_error(path: str, error: OSError) -> TargetError:
@@ -70,7 +55,7 @@ class Target:
                 os.makedirs(root, exist_ok=True)
             except OSError as error:
                 raise _target_error(root, error) from error
-        self._real = os.path.realpath(root)
+        self._folders = Folders(root)
         self._device = os.stat(root).st_dev if make else -1  # -1: no file system's, should it be written to after all
         self._seen: set[str] = set()
 
@@ -116,77 +101,45 @@ class Target:
         """
         folder, name = os.path.split(relative)
         path = self.path(relative)
-        fd = self._enter(folder)
         try:
-            self._sweep(folder, fd)
-            written = _blame(path, lambda: _replace(fd, name, content, path))
-            if os.fstat(fd).st_dev != self._device:  # the sync of the root's file system will not reach this one
-                _blame(path, lambda: _sync(fd, name))
-            return written
-        finally:
-            os.close(fd)
+            try:
+                return self._write(folder, name, content, path)
+            except FileNotFoundError:  # a folder that was entered before is gone
+                self._folders.leave()
+                return self._write(folder, name, content, path)
+        except OSError as error:
+            if error.errno in _STUDY_ERRNOS:
+                raise PathError(f"cannot write {path!r}: {error.strerror}; rename the study's path") from error
+            raise _target_error(path, error) from error
+
+    def _write(self, folder: str, name: str, content: bytes, path: str) -> Written:
+        entered = self._folders.enter(folder)
+        self._sweep(folder, entered)
+        written = _replace(entered.fd, name, content, path)
+        if entered.device != self._device:  # the sync of the root's file system will not reach this one
+            _sync(entered.fd, name)
+        return written
 
     def tidy(self, relative: str) -> None:
         """Remove what killed writers left beside a file that needs no writing."""
         folder = os.path.dirname(relative)
         if folder not in self._seen:
-            try:
-                fd = self._enter(folder)
-            except (PathError, TargetError):
-                return
-            try:
-                self._sweep(folder, fd)
-            finally:
-                os.close(fd)
+            with contextlib.suppress(PathError, TargetError, OSError):
+                self._sweep(folder, self._folders.enter(folder))
 
-    def _enter(self, folder: str) -> int:
-        """A descriptor of a folder below the root, made with its parents where missing."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-        path = self.path(folder) if folder else self.root
-        if ".." in folder.split("/"):
-            raise PathError(f"{folder!r} leaves dcm_dir")
-        try:
-            fd = os.open(path, flags)
-        except FileNotFoundError:
-            if not folder:
-                raise TargetError(f"{self.root!r} vanished while it was written to") from None
-            parent, name = os.path.split(folder)
-            parent_fd = self._enter(parent)
-            try:
-                fd = _blame(path, lambda: _make_folder(parent_fd, name, flags))
-            finally:
-                os.close(parent_fd)
-            self._seen.add(folder)
-            return fd
-        except OSError as error:
-            failure = error
-            _blame(path, lambda: _raise(failure))
-            raise
-        real = real_path(fd, path)
-        if not is_below(real, self._real):
-            os.close(fd)
-            raise PathError(f"{path!r} leads out of dcm_dir to {real!r}; remove the link")
-        return fd
+    def close(self) -> None:
+        """Let go of the folders; a later call enters them anew."""
+        self._folders.leave()
 
-    def _sweep(self, folder: str, fd: int) -> None:
+    def _sweep(self, path: str, folder: Folder) -> None:
         """Remove what a killed writer left in a folder, once a folder."""
-        if folder in self._seen:
+        if path in self._seen:
             return
-        self._seen.add(folder)
-        for name in os.listdir(fd):
-            if _TEMPORARY(name) and _is_abandoned(name, fd):
+        self._seen.add(path)
+        for name in [] if folder.new else os.listdir(folder.fd):
+            if _TEMPORARY(name) and _is_abandoned(name, folder.fd):
                 with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=fd)
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def _make_folder(parent_fd: int, name: str, flags: int) -> int:
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(name, dir_fd=parent_fd)
-    return os.open(name, flags | os.O_NOFOLLOW, dir_fd=parent_fd)
+                    os.unlink(name, dir_fd=folder.fd)
 
 
 def _sync(folder: int, name: str) -> None:

@@ -44,10 +44,14 @@ def make_plan(make_record, tmp_path: Path) -> Callable[..., Path]:
 def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Fault]], None]:
     """Make the workers do something terrible when they come to a study (their processes are forked from this one)."""
 
-    def inject(faults: dict[str, Fault]) -> None:
+    def inject(faults: dict[str, Fault], ahead: dict[str, Fault] | None = None) -> None:
         whole = batch.Converter
 
         class Faulty(whole):  # type: ignore[misc, valid-type]
+            def expect(self, record: str, dicom: str) -> None:
+                (ahead or {}).get(Path(record).name, lambda: None)()
+                super().expect(record, dicom)
+
             def convert(self, record: str, dicom: str, acquisition: Acquisition):
                 faults.get(acquisition.study_id, lambda: None)()
                 return super().convert(record, dicom, acquisition)
@@ -99,6 +103,18 @@ def test_a_study_that_hangs_costs_its_timeout_and_only_itself(make_plan, tmp_pat
     assert time.monotonic() - start < 10
     found = outcomes(tmp_path / "r.tsv")
     assert found.pop("40000010") == found.pop("40000030") == "Timeout>1.5s"
+    assert set(found.values()) <= {"converted", "current"} and len(found) == 38
+
+
+def test_a_study_whose_files_hang_or_kill_when_they_are_fetched_ahead_pays_for_itself(
+    make_plan, tmp_path: Path, fault
+) -> None:
+    plan = make_plan(40)
+    fault({}, {"40000005": lambda: time.sleep(600), "40000030": lambda: die(signal.SIGBUS)})
+    batch.run(plan, tmp_path / "r.tsv", timeout=1.5)
+    found = outcomes(tmp_path / "r.tsv")
+    assert found.pop("40000005") == "Timeout>1.5s"
+    assert found.pop("40000030") == "WorkerCrash: the worker was ended by SIGBUS"
     assert set(found.values()) <= {"converted", "current"} and len(found) == 38
 
 

@@ -18,9 +18,8 @@ from wfdb2dicom.record import (
     parse_plain,
     read_header_text,
     read_plain_samples,
-    reduce_columns,
-    verify_samples,
 )
+from wfdb2dicom.samples import reduce_columns, verify_samples
 
 
 def plain(record: Path):

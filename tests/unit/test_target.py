@@ -1,5 +1,6 @@
 """Writing: whole files or none, never outside, no traces of the killed."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -136,3 +137,29 @@ def test_a_target_that_cannot_be_made_is_nobodys_study(tmp_path: Path) -> None:
 def test_a_folder_that_takes_no_files_stops_the_job(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="nothing is lost"):
         Target("/proc/self").write("x.dcm", b"x")
+
+
+def test_folders_that_vanish_are_made_again_and_a_moved_one_is_left_soon(tmp_path: Path) -> None:
+    target = Target(str(tmp_path / "out"))
+    target.write("a/b/1.dcm", b"1")
+    shutil.rmtree(tmp_path / "out/a")
+    target.write("a/b/2.dcm", b"2")
+    assert files(tmp_path) == ["out/a/b/2.dcm"]
+    (tmp_path / "out/a").rename(tmp_path / "elsewhere")
+    for n in range(200):
+        target.write(f"a/b/{n}.dcm", b"3")
+    assert (tmp_path / "out/a/b/199.dcm").read_bytes() == b"3"
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(TargetError, match="vanished while it was written to"):
+        target.write("a/b/3.dcm", b"3")
+
+
+def test_a_link_that_stays_within_is_followed_and_one_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    target = Target(str(tmp_path))
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    target.write("link/new/x.dcm", b"x")
+    assert (tmp_path / "real/new/x.dcm").read_bytes() == b"x"
+    (tmp_path / "dangling").symlink_to("nowhere")
+    with pytest.raises(PathError, match="'dangling' in dcm_dir is a link that leads nowhere; remove the link"):
+        target.write("dangling/x.dcm", b"x")
