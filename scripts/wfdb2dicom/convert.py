@@ -116,6 +116,7 @@ class Converter:
         self._options = options
         self._overwrite = overwrite
         self._ahead = ReadAhead()
+        self._absent: set[str] = set()  # DICOMs that were looked for ahead
         self.further_sources = ""
 
     def expect(self, record: str, dicom: str) -> None:
@@ -123,6 +124,7 @@ class Converter:
         path = os.path.join(self._wfdb_dir, record)
         self._ahead.want(path + ".hea")
         if self._overwrite or not self._target.exists(dicom):  # of a study that has its DICOM the header may do
+            self._absent.add(dicom)
             self._ahead.want(path + ".dat")
 
     def convert(self, record: str, dicom: str, acquisition: Acquisition) -> Outcome:
@@ -133,7 +135,8 @@ class Converter:
         StudyError, OSError, TargetError
             As `convert_record`.
         """
-        dicom_there = not self._overwrite and self._target.exists(dicom)
+        dicom_there = not self._overwrite and dicom not in self._absent and self._target.exists(dicom)
+        self._absent.discard(dicom)
         try:
             encoded = self._encode(record, dicom if dicom_there else "", acquisition)
         finally:
