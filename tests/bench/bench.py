@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from measure import Cost, run
@@ -114,16 +115,72 @@ def batch_job(work: Path, target: str = "alone") -> tuple[Cost, int]:
     return run(command, cwd=work, log=work / "log"), len(rows)
 
 
-def ratio(ours: Cost, copy: Cost, copy_sync: float) -> str:
-    """Time of the workflow, whose files are on the disk when it ends, in times of copying."""
-    return f"{ours.wall / copy.wall:.2f} × (with both synced {ours.wall / (copy.wall + copy_sync):.2f} ×)"
-
-
 def machine() -> str:
     """What the figures hold for."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
     return f"{os.cpu_count()} cores of {cpu}, Python {platform.python_version()}, Linux {platform.release()}"
+
+
+def measure(tree: Path, folder: Path, baseline_studies: int) -> dict[str, Any]:
+    """All figures, in seconds: everything in turns and everything made anew in a new folder."""
+    work = folder / "work"
+    folder.mkdir()
+    figures: dict[str, Any] = {}
+    out_of_memory(tree)
+    figures["cold_copy"] = parallel_copy(tree, folder / "cold-copy").as_dict()
+    figures["cold_copy_sync"] = sync(folder)
+    out_of_memory(tree)
+    figures["cold"] = run(workflow(tree, folder / "cold"), log=folder / "cold.log").as_dict()
+    into_memory(tree)
+    figures["copy"] = parallel_copy(tree, folder / "copy").as_dict()
+    figures["copy_sync"] = sync(folder)
+    into_memory(tree)
+    figures["workflow"] = run(workflow(tree, work), log=folder / "first.log").as_dict()
+    figures["again"] = run(workflow(tree, work), log=folder / "again.log").as_dict()
+    if b"Nothing to be done" not in (folder / "again.log").read_bytes():
+        sys.exit(f"the second run did something, see {folder / 'again.log'}")
+    into_memory(tree)
+    batch, studies = batch_job(work)
+    start = start_up(tree, folder)
+    figures |= {"batch": batch.as_dict(), "start_up": start.as_dict()}
+    figures["conversion_ms"] = (batch.cpu - start.cpu) / (studies - 1) * 1000
+    command = [PYTHON, HERE / "baseline.py", tree, folder / "baseline", f"--studies={baseline_studies}"]
+    seconds = subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True).stdout
+    figures["baseline_rate"] = baseline_studies / float(seconds)
+    return figures
+
+
+def table_of(figures: dict[str, Any], n: int, head: str) -> str:
+    """The figures in Markdown."""
+    wall = {name: figures[name]["wall"] for name in ("workflow", "copy", "cold", "cold_copy", "again", "start_up")}
+
+    def rate(name: str) -> str:
+        return f"{wall[name]:.1f} s, {n / wall[name]:.0f} studies/s, {n * SIZE / 1e6 / wall[name]:.0f} MB/s"
+
+    def copied(name: str) -> str:
+        return f"{wall[name]:.1f} s (and {figures[name + '_sync']:.1f} s to sync)"
+
+    def ratio(ours: str, copy: str) -> str:
+        synced = wall[copy] + figures[copy + "_sync"]
+        return f"{wall[ours] / wall[copy]:.2f} × (with both synced {wall[ours] / synced:.2f} ×)"
+
+    usual = figures["baseline_rate"]
+    rows = [
+        ("(a) the workflow, 2 cores, from CSV to CSV", rate("workflow")),
+        ("(b) wfdb + pydicom, 2 processes", f"{usual:.0f} studies/s"),
+        ("(c) two parallel cp of the same files", copied("copy")),
+        ("(a) : (b), rate", f"{n / wall['workflow'] / usual:.1f} ×"),
+        ("(a) : (c), time", ratio("workflow", "copy")),
+        ("the same from the disk, nothing in the page cache: (a)", rate("cold")),
+        ("… (c)", copied("cold_copy")),
+        ("… (a) : (c), time", ratio("cold", "cold_copy")),
+        ("conversion itself, CPU a study", f"{figures['conversion_ms']:.2f} ms"),
+        ("start-up of a batch job", f"{wall['start_up']:.2f} s"),
+        ("peak memory of a convert job", f"{figures['batch']['peak_mb']:.0f} MB"),
+        ("second run, nothing changed", f"{wall['again']:.1f} s"),
+    ]
+    return "\n".join([head, "", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
 
 
 def main() -> None:
@@ -134,76 +191,17 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, default=ROOT / "bench")
     parser.add_argument("--json", type=Path, help="default: tests/bench/figures/size-<studies>.json")
     args = parser.parse_args()
-    load = os.getloadavg()[0]
-    tree = make_tree(args.dir.resolve(), args.studies, 5000)
+    load, n = os.getloadavg()[0], args.studies
+    tree = make_tree(args.dir.resolve(), n, 5000)
     folder = args.dir.resolve() / f"run-{os.getpid()}"
-    n, work = args.studies, folder / "work"
-
-    folder.mkdir()
-    out_of_memory(tree)
-    cold_copy = parallel_copy(tree, folder / "cold-copy")
-    cold_copy_sync = sync(folder)
-    out_of_memory(tree)
-    cold = run(workflow(tree, folder / "cold"), log=folder / "cold.log")
-    into_memory(tree)
-    copy = parallel_copy(tree, folder / "copy")
-    copy_sync = sync(folder)
-    into_memory(tree)
-    first = run(workflow(tree, work), log=folder / "first.log")
-    again = run(workflow(tree, work), log=folder / "again.log")
-    if b"Nothing to be done" not in (folder / "again.log").read_bytes():
-        sys.exit(f"the second run did something, see {folder / 'again.log'}")
-    into_memory(tree)
-    batch, studies = batch_job(work)
-    start = start_up(tree, folder)
-    baseline_command = [PYTHON, HERE / "baseline.py", tree, folder / "baseline", f"--studies={args.baseline_studies}"]
-    baseline = float(
-        subprocess.run([str(c) for c in baseline_command], check=True, capture_output=True, text=True).stdout
-    )
-
+    figures = measure(tree, folder, args.baseline_studies)
     shutil.rmtree(folder)
-    rate, usual = n / first.wall, args.baseline_studies / baseline
-    speed = rate * SIZE / 1e6
-    conversion = (batch.cpu - start.cpu) / (studies - 1) * 1000
-    rows = [
-        ("(a) the workflow, 2 cores, from CSV to CSV", f"{first.wall:.1f} s, {rate:.0f} studies/s, {speed:.0f} MB/s"),
-        (f"(b) wfdb + pydicom, 2 processes ({args.baseline_studies} studies)", f"{usual:.0f} studies/s"),
-        ("(c) two parallel cp of the same files", f"{copy.wall:.1f} s (and {copy_sync:.1f} s to sync)"),
-        ("(a) : (b), rate", f"{rate / usual:.1f} ×"),
-        ("(a) : (c), time", ratio(first, copy, copy_sync)),
-        ("from the disk instead of the page cache: (a)", f"{cold.wall:.1f} s, {n / cold.wall:.0f} studies/s"),
-        ("… (c)", f"{cold_copy.wall:.1f} s (and {cold_copy_sync:.1f} s to sync)"),
-        ("… (a) : (c), time", ratio(cold, cold_copy, cold_copy_sync)),
-        ("conversion itself, CPU a study", f"{conversion:.2f} ms"),
-        ("start-up of a batch job", f"{start.wall:.2f} s"),
-        ("peak memory of a convert job", f"{batch.peak_mb:.0f} MB"),
-        ("second run, nothing changed", f"{again.wall:.1f} s"),
-    ]
-    head = (
-        f"{n:,} studies of real size, {n * SIZE / 1e9:.1f} GB in and as much out; {machine()}; load before {load:.1f}"
-    )
-    table = "\n".join([head, "", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+    size = f"{n:,} studies of real size, {n * SIZE / 1e9:.1f} GB in and as much out"
+    table = table_of(figures, n, f"{size}; {machine()}; load before {load:.1f}")
     print(table)
-    figures = {
-        "table": table,
-        "machine": machine(),
-        "studies": n,
-        "rate": round(rate, 1),
-        "baseline_rate": round(usual, 1),
-        "conversion_ms": round(conversion, 4),
-        "copy_sync": round(copy_sync, 3),
-        "workflow": first.as_dict(),
-        "again": again.as_dict(),
-        "batch": batch.as_dict(),
-        "start_up": start.as_dict(),
-        "copy": copy.as_dict(),
-        "cold": cold.as_dict(),
-        "cold_copy": cold_copy.as_dict(),
-        "cold_copy_sync": round(cold_copy_sync, 3),
-    }
     file = args.json or HERE / f"figures/size-{n}.json"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(figures, indent=1) + "\n")
+    file.write_text(json.dumps({"table": table, "machine": machine(), "studies": n, **figures}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
