@@ -13,7 +13,9 @@ from typing import Any, BinaryIO
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -40,7 +42,7 @@ from wfdb2dicom.wholefile import replace_file
 FORMATS = ("png", "pdf", "svg")
 _MM_PER_INCH = 25.4
 _POINTS_PER_MM = 72 / _MM_PER_INCH
-_FINE, _COARSE, _INK, _QUIET = "#f7d3d0", "#e8a09a", "#101018", "#555560"
+FINE, COARSE, INK, QUIET = "#f7d3d0", "#e8a09a", "#101018", "#555560"
 _TRACE_MM, _FINE_MM, _COARSE_MM = 0.28, 0.1, 0.2
 # Text stays text, and the same object gives the same bytes.
 _SETTINGS: dict[Any, Any] = {
@@ -100,6 +102,28 @@ def draw(
             _save(figure, out, format, pixels_per_mm)
 
 
+def raster(dicom: str | os.PathLike[str], pixels_per_mm: int) -> npt.NDArray[np.uint8]:
+    """The same page as pixels, without the time that packing and unpacking a PNG takes.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        Red, green and blue.
+
+    Raises
+    ------
+    EcgError, OSError
+        As `draw`.
+    """
+    ecg = read(dicom)
+    with matplotlib.rc_context(_SETTINGS):
+        figure = page_figure(ecg)
+        figure.set_dpi(pixels_per_mm * _MM_PER_INCH)
+        canvas: Any = FigureCanvasAgg(figure)  # untyped
+        canvas.draw()
+        return np.array(np.asarray(canvas.buffer_rgba())[..., :3])  # paper is white all over, so alpha tells nothing
+
+
 def _save(figure: Figure, stream: BinaryIO, format: str, pixels_per_mm: int) -> None:
     figure.savefig(stream, format=format, dpi=pixels_per_mm * _MM_PER_INCH, metadata=_METADATA[format])
 
@@ -124,7 +148,7 @@ def page_figure(ecg: Ecg) -> Figure:
 
 def _draw_grid(axes: Axes) -> None:
     """Lines every 1 mm, and stronger ones every 5 mm."""
-    for every, color, width in ((1, _FINE, _FINE_MM), (5, _COARSE, _COARSE_MM)):
+    for every, color, width in ((1, FINE, _FINE_MM), (5, COARSE, _COARSE_MM)):
         lines = [[(x, GRID.bottom), (x, GRID.top)] for x in np.arange(GRID.left, GRID.right + every / 2, every)] + [
             [(GRID.left, y), (GRID.right, y)] for y in np.arange(GRID.bottom, GRID.top + every / 2, every)
         ]
@@ -137,7 +161,7 @@ def _line(axes: Axes, x: ArrayLike, y: ArrayLike, gid: str, width: float = _TRAC
     (line,) = axes.plot(
         x,
         y,
-        color=_INK,
+        color=INK,
         linewidth=width * _POINTS_PER_MM,
         solid_joinstyle="round",
         solid_capstyle="round",
@@ -162,11 +186,11 @@ def _draw_segment(axes: Axes, segment: Segment, page: Page, frame: Rectangle) ->
     line = _line(axes, x, y, f"trace-{label}{'-rhythm' if segment.rhythm else ''}")
     line.set_clip_path(frame)
     if not np.isfinite(y).any():
-        axes.text(segment.left + 20, segment.base, "no valid sample", color=_QUIET, size=8, va="center", zorder=3)
+        axes.text(segment.left + 20, segment.base, "no valid sample", color=QUIET, size=8, va="center", zorder=3)
     height = min(13.0, page.row_height * 0.34)
     text = f"{label}{_GAP}from {segment.start:.2f} s" if segment.dated else label
     size = 10 if page.row_height >= 15 else 8
-    axes.text(segment.left + 1, segment.base + height, text, color=_INK, size=size, weight="bold", zorder=2)
+    axes.text(segment.left + 1, segment.base + height, text, color=INK, size=size, weight="bold", zorder=2)
     if segment.left > TRACES_LEFT:  # the end of one lead and the beginning of the next
         for end in (-1, 1):
             _line(axes, [segment.left] * 2, [segment.base + end * 5.0, segment.base + end * 7.0], "separator", 0.2)
@@ -174,7 +198,7 @@ def _draw_segment(axes: Axes, segment: Segment, page: Page, frame: Rectangle) ->
 
 def _draw_header(axes: Axes, ecg: Ecg) -> None:
     x, y = GRID.left, 200.0
-    axes.text(x, y, f"ID {ecg.patient_id or 'unknown'}", color=_INK, size=14, weight="bold")
+    axes.text(x, y, f"ID {ecg.patient_id or 'unknown'}", color=INK, size=14, weight="bold")
     date = ecg.acquired or "date unknown"
     lines = (
         _GAP.join(filter(None, (ecg.patient_name, ecg.sex, ecg.age))),
@@ -183,14 +207,14 @@ def _draw_header(axes: Axes, ecg: Ecg) -> None:
         f"Cart {ecg.station}" if ecg.station else "",
     )
     for number, line in enumerate(filter(None, lines)):
-        axes.text(x, y - 6.0 - 5.0 * number, line, color=_INK, size=10)
+        axes.text(x, y - 6.0 - 5.0 * number, line, color=INK, size=10)
     for number, (name, value) in enumerate(ecg.measurements[:10]):
         column, row = divmod(number, 5)
         left, line_y = 95.0 + 40.0 * column, y - 5.0 * row
-        axes.text(left, line_y, name, color=_QUIET, size=9)
-        axes.text(left + 36.0, line_y, value, color=_INK, size=9, ha="right")
+        axes.text(left, line_y, name, color=QUIET, size=9)
+        axes.text(left + 36.0, line_y, value, color=INK, size=9, ha="right")
     for number, line in enumerate(_statements(ecg)):
-        axes.text(181.0, y + 1.0 - 3.7 * number, line, color=_INK, size=8)
+        axes.text(181.0, y + 1.0 - 3.7 * number, line, color=INK, size=8)
 
 
 def _statements(ecg: Ecg) -> Iterator[str]:
@@ -210,11 +234,11 @@ def _draw_footer(axes: Axes, ecg: Ecg, page: Page) -> None:
         f"Filters {ecg.filters or 'not given'}",
         f"{frequencies} samples/s",
     )
-    axes.text(GRID.left, 11.0, (2 * _GAP).join(scale), color=_INK, size=10, weight="bold")
-    axes.text(GRID.left, 6.8, "  ·  ".join(page.notes), color=_INK, size=8)
-    axes.text(GRID.left, 3.0, f"SOP Instance UID {ecg.sop_instance_uid}", color=_QUIET, size=6)
+    axes.text(GRID.left, 11.0, (2 * _GAP).join(scale), color=INK, size=10, weight="bold")
+    axes.text(GRID.left, 6.8, "  ·  ".join(page.notes), color=INK, size=8)
+    axes.text(GRID.left, 3.0, f"SOP Instance UID {ecg.sop_instance_uid}", color=QUIET, size=6)
     drawn = f"Drawn from the DICOM object by wfdb2dicom {__version__}. Not for diagnosis."
-    axes.text(GRID.right, 3.0, drawn, color=_QUIET, size=6, ha="right")
+    axes.text(GRID.right, 3.0, drawn, color=QUIET, size=6, ha="right")
 
 
-__all__ = ["FORMATS", "EcgError", "draw", "page_figure"]
+__all__ = ["FORMATS", "EcgError", "draw", "page_figure", "raster"]

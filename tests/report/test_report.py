@@ -1,19 +1,26 @@
 """The report says what the manifest holds, stays small, and depends on nothing but itself."""
 
+import base64
 import json
+import os
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 import synthetic_manifest
 from wfdb2dicom import report
+from wfdb2dicom.draw import raster
 from wfdb2dicom.report.charts import bars, share
 from wfdb2dicom.report.digest import LISTED, SAMPLE, apart, digest
+from wfdb2dicom.report.pictures import pictures
 
 STUDIES = 5000
 MEGABYTE = 10**6
@@ -99,6 +106,28 @@ def test_every_kind_of_oddity_is_drawn(page: str, found) -> None:
 def test_a_study_that_cannot_be_drawn_is_said_so(tmp_path: Path) -> None:
     page = make(tmp_path, 30, tmp_path / "none.dcm")
     assert "This study cannot be drawn: FileNotFoundError" in page and "<img" not in page
+
+
+def test_drawings_do_not_depend_on_the_number_of_processes(one_dicom: Path, tmp_path: Path) -> None:
+    dicoms = [one_dicom, tmp_path / "missing.dcm", one_dicom, one_dicom]
+    alone, together = pictures(dicoms), pictures(dicoms, workers=2)
+    assert alone == together
+    assert [bool(drawn.uri) for drawn in together] == [True, False, True, True]
+    assert "missing.dcm" in together[1].error
+
+
+def test_a_drawing_that_ends_its_process_does_not_end_the_report(
+    one_dicom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wfdb2dicom.report.pictures.raster", lambda *_: os._exit(9))  # the processes are forked
+    assert all("terminated abruptly" in drawn.error for drawn in pictures([one_dicom] * 3, workers=2))
+
+
+def test_drawings_have_the_colours_of_the_page(one_dicom: Path) -> None:
+    uri = pictures([one_dicom])[0].uri
+    small = Image.open(BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
+    difference = np.abs(np.asarray(small).astype(int) - raster(one_dicom, 4))
+    assert difference.max() < 60 and difference.mean() < 1
 
 
 def test_the_page_refers_to_nothing_outside(page: str) -> None:

@@ -14,8 +14,9 @@ rule report:
         "logs/report.log",
     conda:
         "../../envs/wfdb2dicom.yaml"
+    threads: 4
     params:
         command=script("report.py"),
     shell:
         "{params.command} --summary={input.summary:q} --manifest={input.manifest:q} --receipts=results/receipts"
-        " {output.page:q} 2> {log:q}"
+        " --workers={threads} {output.page:q} 2> {log:q}"

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from wfdb2dicom.remedies import remedy
 from wfdb2dicom.report import charts
 from wfdb2dicom.report.digest import EXAMPLES, LISTED, Digest, Row, digest
-from wfdb2dicom.report.pictures import Picture, picture
+from wfdb2dicom.report.pictures import Picture, pictures
 from wfdb2dicom.statusline import duration
 from wfdb2dicom.summary import size_words
 from wfdb2dicom.wholefile import replace_file
@@ -32,12 +32,15 @@ class Request:
         Folder of the receipts.
     page : Path
         The HTML file to write.
+    workers : int
+        Processes that draw at the same time.
     """
 
     summary: Path
     manifest: Path
     receipts: Path
     page: Path
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,12 @@ def run(request: Request) -> Path:
     """Write the report; the file takes its name when it is complete."""
     summary = json.loads(request.summary.read_bytes())
     found = digest(request.manifest, request.receipts)
-    text = render(summary, found, drawings(found))
+    text = render(summary, found, drawings(found, request.workers))
     replace_file(request.page, text.encode("utf-8", "replace"))
     return request.page
 
 
-def drawings(found: Digest) -> list[Drawing]:
+def drawings(found: Digest, workers: int = 1) -> list[Drawing]:
     """Examples of every kind of flagged study, then the sample; a study that is both is drawn once."""
     rows: dict[str, Row] = {}
     reasons: dict[str, list[str]] = {}
@@ -70,7 +73,10 @@ def drawings(found: Digest) -> list[Drawing]:
         for row in flag.rows:
             if row["study_id"] in rows:
                 reasons.setdefault(row["study_id"], []).append(flag.title)
-    return [Drawing(row, reasons.get(study, ["Sample"]), picture(Path(row["dcm_path"]))) for study, row in rows.items()]
+    drawn = pictures([Path(row["dcm_path"]) for row in rows.values()], workers)
+    return [
+        Drawing(row, reasons.get(study, ["Sample"]), one) for (study, row), one in zip(rows.items(), drawn, strict=True)
+    ]
 
 
 def render(summary: dict[str, Any], found: Digest, drawn: list[Drawing]) -> str:
