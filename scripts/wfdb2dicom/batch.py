@@ -28,7 +28,7 @@ from typing import Any
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.convert import Converter
 from wfdb2dicom.errors import CHANGED, TargetError, describe, is_transient
-from wfdb2dicom.kernel import die_with_parent, keep_freed_memory, on_stable_storage
+from wfdb2dicom.kernel import die_with_parent, keep_freed_memory
 from wfdb2dicom.options import Options
 from wfdb2dicom.progress import Note
 from wfdb2dicom.readahead import STUDIES as STUDIES_AHEAD
@@ -43,7 +43,7 @@ from wfdb2dicom.tables import (
     read_receipt,
     write_receipt,
 )
-from wfdb2dicom.target import Target
+from wfdb2dicom.target import Target, on_stable_storage
 from wfdb2dicom.watch import FURTHER, sources
 
 _REPORT_SECONDS = 0.02  # a worker reports when its last report is older than this, and at the end of a chunk

@@ -1,4 +1,4 @@
-"""What only the kernel and the C library can do: durability, the end of a process with its parent, memory kept."""
+"""What only the kernel and the C library can do: processes that end with their parent, memory kept, disks synced."""
 
 from __future__ import annotations
 
@@ -6,37 +6,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-
-from wfdb2dicom.errors import TargetError
-from wfdb2dicom.target import Target
-
-
-@contextmanager
-def on_stable_storage(folder: str) -> Iterator[None]:
-    """Put all that the block writes below a folder on stable storage, with one call for all files (Linux; else all
-    disks).
-
-    The folder is opened first: the kernel reports what it could not write since then, whoever else asked meanwhile.
-
-    Raises
-    ------
-    TargetError
-        When the folder cannot be made, or the disk lost something.
-    """
-    Target(folder)
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield
-        libc = libc_of_linux()
-        if libc is None:
-            os.sync()
-        elif libc.syncfs(fd) != 0:
-            raise TargetError(f"cannot sync {folder!r}: {os.strerror(ctypes.get_errno())}; the disk reports lost data")
-    finally:
-        os.close(fd)
 
 
 def keep_freed_memory() -> None:
@@ -65,3 +35,19 @@ def die_with_parent(supervisor: int) -> None:
         libc.prctl(pr_set_pdeathsig, signal.SIGKILL)
     if os.getppid() != supervisor:
         os._exit(1)
+
+
+def sync_file_system(fd: int) -> None:
+    """Put all that was written to the file system of an open file on stable storage (Linux; else that of all disks).
+
+    Raises
+    ------
+    OSError
+        When the disk lost something that was written since the file was opened, whoever else asked meanwhile.
+    """
+    libc = libc_of_linux()
+    if libc is None:
+        os.sync()
+    elif libc.syncfs(fd) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

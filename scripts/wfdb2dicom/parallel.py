@@ -10,11 +10,14 @@ import errno
 import gc
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, TypeVar
+
+from wfdb2dicom.kernel import die_with_parent
 
 FEW = 5_000  # studies that one process goes through before others would have begun
 LOOKERS = 8  # processes that look at files: on a network file system each look is a wait of its own
@@ -22,11 +25,6 @@ LOOKERS = 8  # processes that look at files: on a network file system each look 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _task: Callable[[Any], Any]
-
-
-def processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def each(task: Callable[[Item], Result], items: Sequence[Item], processes: int) -> Iterator[Result]:
@@ -51,11 +49,23 @@ def each(task: Callable[[Item], Result], items: Sequence[Item], processes: int) 
     global _task
     _task = task
     gc.freeze()  # or the first search for garbage in each process would copy all memory that they share
-    try:
-        with ProcessPoolExecutor(min(processes, len(items)), mp_context=get_context("fork")) as pool:
-            yield from pool.map(_run, items)
-    except BrokenProcessPool:
-        raise OSError(errno.ENOMEM, "a process that shared the work was killed, for want of memory perhaps") from None
+    processes = min(processes, len(items))
+    context = get_context("fork")
+    under_way: deque[Future[Result]] = deque()
+    with ProcessPoolExecutor(processes, context, initializer=die_with_parent, initargs=(os.getpid(),)) as pool:
+        try:
+            for item in items:
+                under_way.append(pool.submit(_run, item))
+                if len(under_way) > 2 * processes:  # results that nobody has taken yet shall not fill the memory
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        except BrokenProcessPool:
+            words = "a process that shared the work was killed, for want of memory perhaps"
+            raise OSError(errno.ENOMEM, words) from None
+        finally:  # also when no more results are wanted
+            for future in under_way:
+                future.cancel()
 
 
 def _run(item: Any) -> Any:
