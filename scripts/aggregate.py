@@ -30,7 +30,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--options", type=json.loads, default={}, help="the whole configuration as JSON")
     parser.add_argument("--digests", type=Path, help="file for digests of the results, and the token")
     parser.add_argument("--token", default="", help="text to be kept with them")
-    parser.add_argument("--workers", type=int, default=1, help="processes that share many batches")
     return parser.parse_args()
 
 

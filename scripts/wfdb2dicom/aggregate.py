@@ -14,28 +14,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pyarrow as pa
-from pyarrow.parquet import ParquetWriter
+from typing import Any
 
 from wfdb2dicom.csvtext import iter_rows, missing_column
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.manifest import SCHEMA, table_of
-from wfdb2dicom.parallel import FEW, each
+from wfdb2dicom.manifest import Manifest
 from wfdb2dicom.studies import identify
 from wfdb2dicom.summary import Tally
-from wfdb2dicom.tables import (
-    PLANNED_BYTES,
-    PlanRow,
-    ReceiptRow,
-    TableError,
-    fingerprint,
-    options_line,
-    read_plan,
-    read_receipt,
-)
-from wfdb2dicom.tokens import store_results
+from wfdb2dicom.tables import PlanRow, ReceiptRow, TableError, fingerprint, options_line, read_plan, read_receipt
+from wfdb2dicom.watch import store_results
 from wfdb2dicom.wholefile import whole_file
 
 
@@ -56,9 +43,7 @@ class Request:
     options : dict
         The whole configuration, for the summary.
     token, digests : str, Path
-        What `wfdb2dicom.tokens.store_results` keeps, and where; no digests, nothing is kept.
-    workers : int
-        Processes that share the batches, where there are many studies.
+        What `wfdb2dicom.watch.store_results` keeps, and where; no digests, nothing is kept.
     """
 
     input_csv: Path
@@ -76,15 +61,12 @@ class Request:
     options: dict[str, Any] = field(default_factory=dict)
     token: str = ""
     digests: Path | None = None
-    workers: int = 1
 
 
-class _Part(NamedTuple):
-    """What became of one batch: counts, rows of the manifest, and id, error ("" for none) and DICOM of each study."""
+class Outcome(tuple[str, str]):
+    """Error ("" for none) and path of the DICOM relative to dcm_dir ("" when there is no path)."""
 
-    tally: Tally
-    table: pa.Table
-    outcomes: list[tuple[str, str, str]]
+    __slots__ = ()
 
 
 def run(request: Request) -> dict[str, Any]:
@@ -103,19 +85,19 @@ def run(request: Request) -> dict[str, Any]:
         When the study CSV cannot be read or holds a study without an outcome.
     """
     tally = Tally()
-    outcomes: dict[str, tuple[str, str]] = {}
+    outcomes: dict[str, Outcome] = {}
     with ExitStack() as stack:
         # All four take their names at the end, together.
         manifest, summary, errors, table = (
             stack.enter_context(whole_file(path, sync=True))
             for path in (request.manifest, request.summary, request.errors, request.output_csv)
         )
-        # Batch by batch, so that the memory for it does not grow with the number of studies.
-        with ParquetWriter(manifest, SCHEMA, compression="zstd") as writer:
-            for part in _parts(request):
-                tally.add(part.tally)
-                writer.write_table(part.table)
-                outcomes.update((study_id, (error, dicom)) for study_id, error, dicom in part.outcomes)
+        with Manifest(manifest, request.dcm_dir) as rows_of_manifest:
+            for name, rows in batches(request.plans, request.receipts):
+                fresh = (request.receipts / name).stat().st_mtime >= request.started
+                tally.add_batch(rows, fresh=fresh)
+                rows_of_manifest.add(rows)
+                outcomes.update((plan.study_id, Outcome((result.error, plan.dicom))) for plan, result in rows)
         _write_table(request, outcomes, table, errors, tally)
         places = {"output_csv": str(request.output_csv), "error_log": str(request.errors)}
         result = tally.result(request.options, places, time.time() - request.started if request.started else 0.0)
@@ -127,43 +109,27 @@ def run(request: Request) -> dict[str, Any]:
     return result
 
 
-def _parts(request: Request) -> Iterator[_Part]:
-    """What became of each batch, in the order of their names."""
-    plans = sorted(request.plans.glob("*.tsv"))
-    many = sum(path.stat().st_size for path in plans) > FEW * PLANNED_BYTES
-    return each(lambda plan: _part(request, plan), plans, request.workers if many else 1)
-
-
-def _part(request: Request, plan: Path) -> _Part:
-    receipt = request.receipts / plan.name
-    rows = _answered(plan, receipt)
-    tally = Tally()
-    tally.add_batch(rows, fresh=receipt.stat().st_mtime >= request.started)
-    outcomes = [(planned.study_id, result.error, planned.dicom) for planned, result in rows]
-    return _Part(tally, table_of(rows, request.dcm_dir), outcomes)
-
-
-def _answered(plan: Path, receipt: Path) -> list[tuple[PlanRow, ReceiptRow]]:
-    """The studies of a batch: what was planned and what came of it.
+def batches(plans: Path, receipts: Path) -> Iterator[tuple[str, list[tuple[PlanRow, ReceiptRow]]]]:
+    """Name of the table, and the studies of each batch: what was planned and what came of it.
 
     Raises
     ------
     TableError
-        When the receipt is missing, damaged or not that of the plan file.
+        When a receipt is missing, damaged or not that of its plan file.
     """
-    options, planned = read_plan(plan)
-    if not receipt.exists():
-        raise TableError(f"{receipt} is missing: run the workflow again, it will convert this batch")
-    results = read_receipt(receipt)
-    line = options_line(options)
-    if [fingerprint(line, row) for row in planned] != [row.plan_row for row in results]:
-        raise TableError(f"{receipt} is not the receipt of {plan}: delete it and run again")
-    return list(zip(planned, results, strict=True))
+    for path in sorted(plans.glob("*.tsv")):
+        options, planned = read_plan(path)
+        receipt = receipts / path.name
+        if not receipt.exists():
+            raise TableError(f"{receipt} is missing: run the workflow again, it will convert this batch")
+        results = read_receipt(receipt)
+        line = options_line(options)
+        if [fingerprint(line, row) for row in planned] != [row.plan_row for row in results]:
+            raise TableError(f"{receipt} is not the receipt of {path}: delete it and run again")
+        yield path.name, list(zip(planned, results, strict=True))
 
 
-def _write_table(
-    request: Request, outcomes: dict[str, tuple[str, str]], table: Path, errors: Path, tally: Tally
-) -> None:
+def _write_table(request: Request, outcomes: dict[str, Outcome], table: Path, errors: Path, tally: Tally) -> None:
     """The study CSV with its two columns, and the error log, in the order of the study CSV."""
     header, rows = iter_rows(request.input_csv)
     if request.study_id_col not in header:

@@ -36,9 +36,12 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from wfdb2dicom.tables import PlanRow, ReceiptRow
 
@@ -75,59 +78,77 @@ SCHEMA = pa.schema(
 _TEXTS = ("study_uid", "series_uid", "sop_instance_uid", "sop_class_uid", "time_source", "cart_id")
 _NUMBERS = ("sampling_frequency", "filter_low", "filter_high", "notch")
 _COUNTS = ("n_samples", "n_channels")
-_LISTS = ("flat_leads", "omitted_signals")
 
 
-def table_of(rows: Sequence[tuple[PlanRow, ReceiptRow]], dcm_dir: str) -> pa.Table:
-    """The studies of one batch as a table with the columns of `SCHEMA`, made column by column.
+class Manifest:
+    """Writes the manifest batch by batch, so that its memory does not grow with the number of studies.
 
     Parameters
     ----------
-    rows : sequence
-        What was planned, and what came of it.
+    path : Path
+        The Parquet file.
     dcm_dir : str
         Folder of the DICOMs, as configured.
     """
-    failed = [bool(result.error) for _, result in rows]
-    # What a failed study's receipt still says of its files is nothing that the manifest tells.
-    facts = _parsed("" if bad else result.facts for (_, result), bad in zip(rows, failed, strict=True))
-    ecg_time = [known.get("ecg_time") for known in _parsed(plan.acquisition for plan, _ in rows)]
-    acquired = [datetime.fromisoformat(f["acquired"]) if "acquired" in f else None for f in facts]
-    invalid = [f.get("invalid_samples", {}) for f in facts]
 
-    def unless_failed(values: Iterable[Any]) -> list[Any]:
-        return [None if bad else value for value, bad in zip(values, failed, strict=True)]
+    def __init__(self, path: Path, dcm_dir: str) -> None:
+        self._dcm_dir = dcm_dir
+        self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
 
-    columns: dict[str, Iterable[Any]] = {
-        "study_id": [plan.study_id for plan, _ in rows],
-        "subject_id": [
-            f.get("subject_id") or plan.subject_id or None for f, (plan, _) in zip(facts, rows, strict=True)
-        ],
-        "dcm_path": unless_failed(os.path.join(dcm_dir, plan.dicom) for plan, _ in rows),
-        "error": [result.error or None for _, result in rows],
-        "size": [int(result.size) if result.size else None for _, result in rows],
-        "sha256": [result.sha256 or None for _, result in rows],
-        "acquired": acquired,
-        "ecg_time": ecg_time,
-        "time_difference": [
-            _seconds_between(given, header) if f.get("time_source") == "header" else None
-            for f, given, header in zip(facts, ecg_time, acquired, strict=True)
-        ],
-        "invalid_samples": unless_failed(sum(counts.values()) for counts in invalid),
-        "invalid_leads": unless_failed(list(counts) for counts in invalid),
-        "record": [plan.record or None for plan, _ in rows],
-    }
-    columns |= {name: [f.get(name) or None for f in facts] for name in _TEXTS}
-    columns |= {name: [_number(f.get(name)) for f in facts] for name in _NUMBERS}
-    columns |= {name: [f.get(name) for f in facts] for name in _COUNTS}
-    columns |= {name: unless_failed(f.get(name) or [] for f in facts) for name in _LISTS}
-    return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+    def add(self, rows: Sequence[tuple[PlanRow, ReceiptRow]]) -> None:
+        """Append the studies of one batch."""
+        acquisitions = _parsed(plan.acquisition for plan, _ in rows)
+        facts = _parsed(result.facts for _, result in rows)
+        entries = [
+            _entry(*row, known.get("ecg_time"), found, self._dcm_dir)
+            for row, known, found in zip(rows, acquisitions, facts, strict=True)
+        ]
+        self._writer.write_table(pa.Table.from_pylist(entries, schema=SCHEMA))
+
+    def __enter__(self) -> Manifest:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
 
 
 def _parsed(texts: Iterable[str]) -> list[dict[str, Any]]:
     """JSON objects, "" being an empty one; all at once takes half the time."""
     objects: list[dict[str, Any]] = json.loads(f"[{','.join(text or '{}' for text in texts)}]")
     return objects
+
+
+def _entry(
+    plan: PlanRow, result: ReceiptRow, ecg_time: str | None, facts: dict[str, Any], dcm_dir: str
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "study_id": plan.study_id,
+        "subject_id": plan.subject_id or None,
+        "record": plan.record or None,
+        "ecg_time": ecg_time,
+        "error": result.error or None,
+    }
+    if result.error:
+        return entry
+    invalid = facts.get("invalid_samples") or {}
+    entry |= {name: facts.get(name) or None for name in _TEXTS}
+    entry |= {name: _number(facts.get(name)) for name in _NUMBERS}
+    entry |= {name: facts.get(name) for name in _COUNTS}
+    acquired = datetime.fromisoformat(facts["acquired"]) if facts.get("acquired") else None
+    return entry | {
+        "subject_id": facts.get("subject_id") or plan.subject_id or None,
+        "dcm_path": os.path.join(dcm_dir, plan.dicom),
+        "size": int(result.size),
+        "sha256": result.sha256,
+        "acquired": acquired,
+        "time_difference": _seconds_between(ecg_time, acquired) if entry["time_source"] == "header" else None,
+        "invalid_samples": sum(invalid.values()),
+        "invalid_leads": list(invalid),
+        "flat_leads": facts.get("flat_leads") or [],
+        "omitted_signals": facts.get("omitted_signals") or [],
+    }
 
 
 def _number(value: Any) -> float | None:

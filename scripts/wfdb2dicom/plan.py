@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from wfdb2dicom import tokens, watch
+from wfdb2dicom import watch
 from wfdb2dicom.identity import ENCODING_VERSION
-from wfdb2dicom.metadata import MISSING, Metadata, read_metadata
+from wfdb2dicom.metadata import MISSING, read_metadata
 from wfdb2dicom.options import Options
-from wfdb2dicom.parallel import FEW, LOOKERS, each
-from wfdb2dicom.patients import Patient, read_patients, with_patient
-from wfdb2dicom.studies import Study, read_studies
+from wfdb2dicom.patients import read_patients, with_patient
+from wfdb2dicom.studies import read_studies
 from wfdb2dicom.tables import (
     PlanRow,
     ReceiptRow,
@@ -91,29 +91,47 @@ def make(request: Request, plans: Path, receipts: Path, token: str) -> Summary:
     plans, receipts : Path
         Folders of the plan files and of the receipts.
     token : str
-        See `wfdb2dicom.tokens.token`.
+        See `wfdb2dicom.watch.token`.
 
     Raises
     ------
     ConfigError
         When the study CSV or the metadata cannot be used.
     """
-    inputs = tokens.stamps(request.tables())
+    options = request.table_options()
+    inputs = watch.stamps(request.tables())
+    rows, warnings = read_rows(request)
+    count = batch_count(len(rows), request.studies_per_job, request.max_studies_per_job)
+    batches = write_plans(plans, assign(rows, count), options)
+    forgotten = forget_receipts(
+        receipts,
+        batches,
+        options,
+        retry_failed=request.retry_failed,
+        overwrite=request.overwrite,
+        watch_files=request.watch_sources,
+    )
+    watch.store_token(plans, token, inputs)
+    failed = sum(bool(row.error) for row in rows)
+    return Summary(len(rows), failed, len(batches), len(batches.keys() & set(forgotten)), warnings)
+
+
+def read_rows(request: Request) -> tuple[list[PlanRow], tuple[str, ...]]:
+    """The studies of the CSV with their metadata, and warnings; sources are not looked at yet."""
     studies = read_studies(request.input_csv, request.study_id_col, request.path_col, Path(request.wfdb_dir))
     metadata = read_metadata(request.metadata, request.study_id_col, annotations=request.options.annotations)
     patients = read_patients(request.patients) if request.patients else {}
-    batches = assign(studies, batch_count(len(studies), request.studies_per_job, request.max_studies_per_job))
-    planner = _Planner(request, metadata, patients, plans, receipts)
-    names = sorted(batches)
-    processes = LOOKERS if len(studies) >= FEW else 1
-    looks = dict(zip(names, each(lambda name: planner.plan(name, batches[name]), names, processes), strict=True))
-    for stale in plans.glob("*.tsv"):
-        if stale.stem not in batches:
-            stale.unlink()
-    forgotten = planner.forget_receipts(batches, looks)
-    tokens.store_token(plans, token, inputs)
-    failed = sum(look.failed for look in looks.values())
-    return Summary(len(studies), failed, len(batches), len(batches.keys() & set(forgotten)), metadata.warnings)
+    rows = []
+    for study in studies:
+        acquisition, error = metadata.lookup(study)
+        if error == MISSING and request.missing_metadata == "allow":
+            error = ""
+        if patients:
+            acquisition = with_patient(acquisition, patients)
+        rows.append(
+            PlanRow(study.study_id, study.subject_id, study.record, study.dicom, "", acquisition, study.error or error)
+        )
+    return rows, metadata.warnings
 
 
 def batch_count(studies: int, studies_per_job: int | str, largest: int = LARGEST_BATCH) -> int:
@@ -148,101 +166,102 @@ def batch_name(study_id: str, count: int) -> str:
     return f"{count:03d}-{int.from_bytes(digest.digest(), 'big') % count:03d}"
 
 
-def assign(studies: Iterable[Study], count: int) -> dict[str, list[Study]]:
-    """The studies of each batch, of which there are `count`, see `batch_count`.
+def assign(rows: Iterable[PlanRow], count: int) -> dict[str, list[PlanRow]]:
+    """The rows of each batch, of which there are `count`, see `batch_count`.
 
     The order of the CSV is of no consequence; that of the tree reads neighbours one after the other.
     """
-    batches: defaultdict[str, list[Study]] = defaultdict(list)
-    for study in studies:
-        batches[batch_name(study.study_id, count)].append(study)
+    batches: defaultdict[str, list[PlanRow]] = defaultdict(list)
+    for row in rows:
+        batches[batch_name(row.study_id, count)].append(row)
     for batch in batches.values():
-        batch.sort(key=lambda study: (study.record, study.study_id))
+        batch.sort(key=lambda row: (row.record, row.study_id))
     return dict(batches)
 
 
-class _Look(NamedTuple):
-    """What planning a batch found.
+def write_plans(folder: Path, batches: dict[str, list[PlanRow]], options: dict[str, Any]) -> dict[str, list[PlanRow]]:
+    """Write one plan file a batch and remove those of batches that are no more.
 
-    Attributes
+    Parameters
     ----------
-    failed : int
-        Studies that are known to fail.
-    holds : bool
-        Whether the batch has a receipt that still holds.
-    told : list of ReceiptRow
-        Of its receipt, the rows that tell of a failure or that one is over.
+    folder : Path
+        Of the plan files.
+    batches : dict
+        As `assign` returns them.
+    options : dict
+        What determines the output: wfdb_dir, dcm_dir, lead_order, uid_root, encoding_version.
+
+    Returns
+    -------
+    dict
+        The batches, with the sources filled in.
+    """
+    tree = options["wfdb_dir"]
+
+    def write(name: str) -> list[PlanRow]:
+        batch = [
+            row._replace(sources=watch.sources(os.path.join(tree, row.record))) if row.record else row
+            for row in batches[name]
+        ]
+        write_plan(folder / f"{name}.tsv", options, batch)
+        return batch
+
+    names = sorted(batches)
+    with ThreadPoolExecutor(watch.LOOKERS) as pool:
+        written = dict(zip(names, pool.map(write, names), strict=True))
+    for stale in folder.glob("*.tsv"):
+        if stale.stem not in batches:
+            stale.unlink()
+    return written
+
+
+def forget_receipts(
+    folder: Path,
+    batches: dict[str, list[PlanRow]],
+    options: dict[str, Any],
+    *,
+    retry_failed: str = "transient",
+    overwrite: bool = False,
+    watch_files: bool = True,
+) -> list[str]:
+    """Remove each receipt that no longer holds, so that its batch is run again; the names of their batches.
+
+    A receipt holds while its batch is planned as it was, the files that it speaks of are as it says, and it holds
+    no failure to be tried again. What failed for good is handed to the batches in ``previous/<batch>.tsv``: a study
+    whose plan is the same is not tried again.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the receipts.
+    batches, options : dict
+        As `write_plans` returns and takes them.
+    retry_failed, overwrite, watch_files
+        As for `wfdb2dicom.watch.token`.
     """
 
-    failed: int
-    holds: bool
-    told: list[ReceiptRow]
+    def look(path: Path) -> tuple[bool, list[ReceiptRow]]:
+        """Whether a receipt holds, and its rows that tell of a failure or that one is over."""
+        receipts = [] if overwrite else _read_or_nothing(path)
+        told = [row for row in receipts if row.status == "failed" or row.study_id in earlier]
+        planned = batches.get(path.stem)
+        if planned is None or not receipts:
+            return False, told
+        return not watch.receipt_mismatch(planned, receipts, options, retry_failed, watch_files=watch_files), told
 
-
-class _Planner:
-    """Plans one batch after the other, each from its own studies and its own receipt.
-
-    A receipt holds while its batch is planned as it was, the files that it speaks of are as it says, and it holds no
-    failure to be tried again. What failed for good is handed to the batches in ``previous/<batch>.tsv``: a study whose
-    plan is the same is not tried again.
-    """
-
-    def __init__(
-        self, request: Request, metadata: Metadata, patients: Mapping[str, Patient], plans: Path, receipts: Path
-    ) -> None:
-        self._request = request
-        self._options = request.table_options()
-        self._metadata = metadata
-        self._patients = patients
-        self._plans = plans
-        self._receipts = receipts
-        # Handed over by the last plan, whose batches may not have run since.
-        handed = (row for path in receipts.glob("previous/*.tsv") for row in _read_or_nothing(path))
-        self._earlier = {row.study_id: row for row in handed}
-
-    def plan(self, name: str, studies: list[Study]) -> _Look:
-        """Write the plan file of a batch and look at its receipt."""
-        rows = [self._row(study) for study in studies]
-        write_plan(self._plans / f"{name}.tsv", self._options, rows)
-        receipts = self._receipt(self._receipts / f"{name}.tsv")
-        request = self._request
-        holds = bool(receipts) and not watch.receipt_mismatch(
-            rows, receipts, self._options, request.retry_failed, watch_files=request.watch_sources
-        )
-        return _Look(sum(bool(row.error) for row in rows), holds, self._telling(receipts))
-
-    def _row(self, study: Study) -> PlanRow:
-        acquisition, error = self._metadata.lookup(study)
-        if error == MISSING and self._request.missing_metadata == "allow":
-            error = ""
-        if self._patients:
-            acquisition = with_patient(acquisition, self._patients)
-        record = study.record
-        sources = watch.sources(os.path.join(self._request.wfdb_dir, record)) if record else ""
-        error = study.error or error
-        return PlanRow(study.study_id, study.subject_id, record, study.dicom, sources, acquisition, error)
-
-    def _receipt(self, path: Path) -> list[ReceiptRow]:
-        return [] if self._request.overwrite or not path.exists() else _read_or_nothing(path)
-
-    def _telling(self, receipts: Iterable[ReceiptRow]) -> list[ReceiptRow]:
-        return [row for row in receipts if row.status == "failed" or row.study_id in self._earlier]
-
-    def forget_receipts(self, batches: Mapping[str, list[Study]], looks: Mapping[str, _Look]) -> list[str]:
-        """Remove each receipt that does not hold, so that its batch is run again; the names of their batches."""
-        request = self._request
-        known = {} if request.overwrite else dict(self._earlier)
-        removed = []
-        for path in sorted(self._receipts.glob("*.tsv")):
-            look = looks.get(path.stem)
-            told = look.told if look else self._telling(self._receipt(path))
+    # Handed over by the last plan, whose batches may not have run since.
+    earlier = {row.study_id: row for path in folder.glob("previous/*.tsv") for row in _read_or_nothing(path)}
+    known = {} if overwrite else dict(earlier)
+    removed, paths = [], sorted(folder.glob("*.tsv"))
+    with ThreadPoolExecutor(watch.LOOKERS) as pool:
+        for path, (valid, told) in zip(paths, pool.map(look, paths), strict=True):
             known |= {row.study_id: row for row in told}
-            if not (look and look.holds):
+            if not valid:
                 path.unlink()
                 removed.append(path.stem)
-        settled = [r for r in known.values() if r.status == "failed" and not watch.wants_retry(r, request.retry_failed)]
-        _hand_over(self._receipts / "previous", batches, settled, request.wfdb_dir)
-        return removed
+    settled = [row for row in known.values() if row.status == "failed" and not watch.wants_retry(row, retry_failed)]
+    _hand_over(folder / "previous", batches, settled, options["wfdb_dir"])
+    return removed
 
 
 def _read_or_nothing(path: Path) -> list[ReceiptRow]:
@@ -253,14 +272,14 @@ def _read_or_nothing(path: Path) -> list[ReceiptRow]:
         return []
 
 
-def _hand_over(folder: Path, batches: Mapping[str, list[Study]], settled: Iterable[ReceiptRow], tree: str) -> None:
+def _hand_over(folder: Path, batches: dict[str, list[PlanRow]], settled: Iterable[ReceiptRow], tree: str) -> None:
     """Write what failed for good into the folder `previous`, by the batches of today."""
     by_study = {receipt.study_id: receipt for receipt in settled}
     kept = set()
     if by_study:
-        for name, studies in batches.items():
-            both = [(study.record, by_study[study.study_id]) for study in studies if study.study_id in by_study]
-            known = [receipt for record, receipt in both if not watch.further_sources_changed(tree, record, receipt)]
+        for name, rows in batches.items():
+            both = [(row, by_study[row.study_id]) for row in rows if row.study_id in by_study]
+            known = [receipt for row, receipt in both if not watch.further_sources_changed(tree, row, receipt)]
             if known:
                 write_receipt(folder / f"{name}.tsv", known, sync=False)
                 kept.add(name)

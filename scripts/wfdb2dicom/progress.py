@@ -14,8 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from wfdb2dicom.tables import read_run
-from wfdb2dicom.tokens import TOKEN_FILE
-from wfdb2dicom.watch import count_studies
+from wfdb2dicom.watch import TOKEN_FILE, count_studies
 
 _NOTE_SECONDS = 0.5  # a batch notes its progress at most so often
 

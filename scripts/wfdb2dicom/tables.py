@@ -17,7 +17,6 @@ from wfdb2dicom.wholefile import replace_file
 
 PLAN_MARKER = "#wfdb2dicom-plan 1 "
 RECEIPT_MARKER = "#wfdb2dicom-receipt 1"
-PLANNED_BYTES = 250  # of a study in a plan file, about
 
 
 class TableError(Exception):

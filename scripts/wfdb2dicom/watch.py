@@ -1,22 +1,107 @@
-"""What files look like now, against what plan files and receipts say.
+"""What files look like now, against what plan files and receipts say: the signature that makes `plan` run again.
 
 Snakemake sees that an input or an option changed. What it does not look at are the source files and the DICOMs, more
-than two million of them: here they are compared by size and modification time.
+than two million of them: here they are compared by size and modification time, once when a run starts.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any
 
 from wfdb2dicom.errors import is_transient
 from wfdb2dicom.tables import PlanRow, ReceiptRow, TableError, fingerprint, options_line, read_plan, read_receipt
+from wfdb2dicom.wholefile import replace_file
 
+TOKEN_FILE = ".token.json"
+LOOKERS = 8  # threads that look at files: on a network file system each look is a wait of its own
 _MOST_FILES = 1000  # of one record that are looked at
 FURTHER = "further_sources"  # among the facts of a receipt
+
+
+def token(
+    plans: Path,
+    receipts: Path,
+    *,
+    inputs: Iterable[Path] = (),
+    retry_failed: str = "transient",
+    overwrite: bool = False,
+    watch_files: bool = True,
+) -> str:
+    """A text that stays the same as long as files, plan and receipts agree and nothing is to be tried again.
+
+    Parameters
+    ----------
+    plans, receipts : Path
+        Folders of the plan files and of the receipts.
+    inputs : iterable of Path
+        The tables that a plan is made from. Snakemake notices newer ones only, not one put in place with an old time.
+    retry_failed : {"transient", "all", "none"}
+        Which failures are to be tried again.
+    overwrite : bool
+        Whether everything is to be made again: never the same text twice.
+    watch_files : bool
+        Whether to look at source files and DICOMs, or at plan files and receipts only.
+
+    Returns
+    -------
+    str
+        The text stored by the last plan, or a new one.
+    """
+    stored, digest, stamps_then = _stored(plans)
+    if overwrite or not stored or digest != plans_digest(plans) or stamps_then != stamps(inputs):
+        return secrets.token_hex(8)
+    pool = ThreadPoolExecutor(LOOKERS if watch_files else 1)
+    try:
+        differ = [
+            pool.submit(_mismatch, path, receipts / path.name, retry_failed, watch_files)
+            for path in sorted(plans.glob("*.tsv"))
+        ]
+        return secrets.token_hex(8) if any(look.result() for look in differ) else stored
+    finally:
+        pool.shutdown(cancel_futures=True)  # the first difference is enough
+
+
+def stored_token(plans: Path) -> str:
+    """The token that the last plan was given; empty without any."""
+    return _stored(plans)[0]
+
+
+def _stored(plans: Path) -> tuple[str, str, dict[str, str]]:
+    """Token of the last plan, digest of the plan files that it wrote, and stamps of its inputs."""
+    try:
+        stored = json.loads((plans / TOKEN_FILE).read_bytes())
+        return str(stored["token"]), str(stored["plans"]), dict(stored["inputs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", "", {}
+
+
+def store_token(plans: Path, text: str, inputs: dict[str, str] | None = None) -> None:
+    """Keep the token that a plan was given, and the `stamps` that its inputs had before it read them.
+
+    Written last, it also says that the plan is whole.
+    """
+    content = json.dumps({"token": text, "plans": plans_digest(plans), "inputs": inputs or {}})
+    replace_file(plans / TOKEN_FILE, content.encode())
+
+
+def stamps(files: Iterable[Path]) -> dict[str, str]:
+    """``size:mtime_ns`` of each file, ``-`` for a missing one."""
+    return {str(file): _stamp(str(file)) for file in files}
+
+
+def plans_digest(plans: Path) -> str:
+    """A digest over names and contents of all plan files."""
+    digest = blake2b(digest_size=16)
+    for path in sorted(plans.glob("*.tsv")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def sources(record: str) -> str:
@@ -29,10 +114,10 @@ def sources(record: str) -> str:
     record : str
         Path of the record without extension.
     """
-    header = stamp(record + ".hea")
+    header = _stamp(record + ".hea")
     _, signal = _usual_signal_file(record)
     if signal == "-" and header != "-":
-        signal = ",".join(map(stamp, _named_signal_files(record))) or "-"
+        signal = ",".join(map(_stamp, _named_signal_files(record))) or "-"
     return f"{header},{signal}"
 
 
@@ -48,20 +133,40 @@ def further_sources(record: str, names: Iterable[str] | None = None) -> str:
     names : iterable of str, optional
         The files that the header names, where they are known already.
     """
-    usual, found = _usual_signal_file(record)
-    if found == "-":
+    usual, stamp = _usual_signal_file(record)
+    if stamp == "-":
         return ""
     folder = os.path.dirname(record)
     files = _named_signal_files(record) if names is None else [os.path.join(folder, name) for name in names]
-    return ",".join(stamp(file) for file in files if file != usual)
+    return ",".join(_stamp(file) for file in files if file != usual)
 
 
-def further_sources_changed(tree: str, record: str, receipt: ReceiptRow) -> bool:
+def further_sources_changed(tree: str, row: PlanRow, receipt: ReceiptRow) -> bool:
     """Whether a study's further signal files are not as they were when it was converted or failed."""
     if FURTHER not in receipt.facts:
         return False
     then: str = json.loads(receipt.facts)[FURTHER]
-    return further_sources(os.path.join(tree, record)) != then
+    return further_sources(os.path.join(tree, row.record)) != then
+
+
+def results_token(digests: Path) -> str:
+    """A text that stays the same as long as the results are what the last aggregate left; else a new one."""
+    try:
+        stored = json.loads(digests.read_bytes())
+        if all(_digest(path) == digest for path, digest in stored["files"].items()):
+            return str(stored["token"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return secrets.token_hex(8)
+
+
+def store_results(digests: Path, text: str, files: Iterable[Path]) -> None:
+    """Keep the token that an aggregate was given, and a digest of each file that it wrote.
+
+    Not their times: Snakemake sets those when the job has ended.
+    """
+    content = {"token": text, "files": {str(path): _digest(str(path)) for path in files}}
+    replace_file(digests, json.dumps(content).encode())
 
 
 def receipt_mismatch(
@@ -95,12 +200,12 @@ def receipt_mismatch(
     # What the plan itself found to fail is looked at by every plan: trying it again is of no use.
     hopeless = {row.study_id for row in planned if row.error}
     for row, receipt in zip(planned, receipts, strict=True):
-        if watch_files and further_sources_changed(options["wfdb_dir"], row.record, receipt):
+        if watch_files and further_sources_changed(options["wfdb_dir"], row, receipt):
             return True
         if receipt.status == "failed":
             if wants_retry(receipt, retry_failed) and receipt.study_id not in hopeless:
                 return True
-        elif watch_files and stamp(os.path.join(dcm_dir, receipt.dicom)) != f"{receipt.size}:{receipt.mtime_ns}":
+        elif watch_files and _stamp(os.path.join(dcm_dir, receipt.dicom)) != f"{receipt.size}:{receipt.mtime_ns}":
             return True
     return False
 
@@ -139,7 +244,7 @@ def _seems_current(row: PlanRow, dcm_dir: str) -> bool:
         written = os.stat(os.path.join(dcm_dir, row.dicom)).st_mtime_ns
     except (OSError, ValueError):
         return False
-    changed = [source.partition(":")[2] for source in row.sources.split(",")[1:]]
+    changed = [stamp.partition(":")[2] for stamp in row.sources.split(",")[1:]]
     return not row.error and all(time.isdecimal() and int(time) <= written for time in changed)
 
 
@@ -164,8 +269,8 @@ def wants_retry(receipt: ReceiptRow, retry_failed: str) -> bool:
     return retry_failed == "all" or (retry_failed == "transient" and is_transient(receipt.error))
 
 
-def differs(plan: Path, receipt: Path, retry_failed: str, *, watch_files: bool) -> bool:
-    """Whether anything of one batch is not as its plan file or receipt says; arguments as those of `token`."""
+def _mismatch(plan: Path, receipt: Path, retry_failed: str, watch_files: bool) -> bool:
+    """Whether anything of one batch is not as its plan file or receipt says."""
     try:
         options, rows = read_plan(plan)
         if watch_files and _sources_changed(rows, options):
@@ -183,8 +288,12 @@ def _sources_changed(rows: Iterable[PlanRow], options: dict[str, Any]) -> bool:
     return any(row.record and sources(os.path.join(tree, row.record)) != row.sources for row in rows)
 
 
-def stamp(path: str) -> str:
-    """``size:mtime_ns`` of a file, ``-`` for a missing one."""
+def _digest(path: str) -> str:
+    with open(path, "rb") as stream:
+        return file_digest(stream, lambda: blake2b(digest_size=16)).hexdigest()
+
+
+def _stamp(path: str) -> str:
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -195,8 +304,8 @@ def stamp(path: str) -> str:
 def _usual_signal_file(record: str) -> tuple[str, str]:
     """The signal file that is named like the record, with its stamp; ``-`` without any."""
     for path in (record + ".dat", record + ".mat"):
-        if (found := stamp(path)) != "-":
-            return path, found
+        if (stamp := _stamp(path)) != "-":
+            return path, stamp
     return "", "-"
 
 

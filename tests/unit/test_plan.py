@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom import batch, plan, tables, tokens
+from wfdb2dicom import batch, plan, tables, watch
 from wfdb2dicom.plan import Request
 
 from .conftest import ecg
@@ -28,7 +28,7 @@ class Run:
         return plan.make(request, self.plans, self.receipts, self.token())
 
     def token(self) -> str:
-        return tokens.token(self.plans, self.receipts, inputs=[self.csv])
+        return watch.token(self.plans, self.receipts, inputs=[self.csv])
 
     def convert(self) -> dict[str, str]:
         """Run the batches that have no receipt; study_id → error of the studies in them."""
@@ -41,7 +41,7 @@ class Run:
 
     def changed(self) -> bool:
         """Whether the next run would plan again."""
-        return self.token() != tokens.stored_token(self.plans)
+        return self.token() != watch.stored_token(self.plans)
 
     def stamps(self) -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in (self.folder / "dcm").rglob("*.dcm")}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom import tables, tokens, watch
+from wfdb2dicom import tables, watch
 from wfdb2dicom.progress import Note, Observer, State
 from wfdb2dicom.statusline import Display, Rate, duration, words
 
@@ -29,7 +29,7 @@ class Folder:
         self.plans, self.receipts, self.notes = root / "plan", root / "receipts", root / "progress"
         for name in ("002-000", "002-001"):
             tables.write_plan(self.plans / f"{name}.tsv", {"dcm_dir": str(root / "dcm")}, plan_rows(10))
-        tokens.store_token(self.plans, "t")
+        watch.store_token(self.plans, "t")
 
     def observer(self) -> Observer:
         return Observer(self.plans, self.receipts, self.notes)
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def test_nothing_is_known_before_the_plan_is_whole(folder: Folder) -> None:
-    (folder.plans / tokens.TOKEN_FILE).unlink()
+    (folder.plans / watch.TOKEN_FILE).unlink()
     assert folder.observer().look() == State()
 
 

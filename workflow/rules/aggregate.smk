@@ -14,7 +14,6 @@ rule aggregate:
         "logs/aggregate.log",
     conda:
         "../../envs/wfdb2dicom.yaml"
-    threads: 8
     params:
         command=script("aggregate.py"),
         # A receipt that plan took away does not count as changed input; a new token does.
@@ -26,7 +25,7 @@ rule aggregate:
         "{params.command} --input-csv={input.csv:q} {params.columns:q} {params.run:q} --receipts=results/receipts"
         " --plans=results/plan --output-csv={output.csv:q} --errors={output.errors:q}"
         " --manifest={output.manifest:q} --summary={output.summary:q} --digests={output.digests:q}"
-        " --token={params.results:q} --workers={threads} 2>> {log:q} | tee -a {log:q}"
+        " --token={params.results:q} 2>> {log:q} | tee -a {log:q}"
 
 
 rule gate:

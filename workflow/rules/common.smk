@@ -13,7 +13,7 @@ SCRIPTS = ROOT / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from wfdb2dicom import lock, tokens, watch
+from wfdb2dicom import lock, watch
 from wfdb2dicom.config import check_inputs, check_results, complete, error_log, gather
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.identity import ENCODING_VERSION
@@ -106,8 +106,8 @@ def agreement():
     Looked at once, by the process that decides what to run; its jobs go by what the plan was given.
     """
     if not workflow.is_main_process:
-        return tokens.stored_token(PLANS)
-    return tokens.token(
+        return watch.stored_token(PLANS)
+    return watch.token(
         PLANS,
         RECEIPTS,
         inputs=[Path(config[key]) for key in ("input_csv", "metadata", "patients") if config.get(key)],
@@ -120,7 +120,7 @@ def agreement():
 @cache
 def results_agreement():
     """The token of the results: a new one when one of them is no longer what the last aggregate wrote."""
-    return tokens.results_token(Path("results/.results.json"))
+    return watch.results_token(Path("results/.results.json"))
 
 
 def planned_receipts(wildcards):
