@@ -25,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from measure import run
 
-from bench import PYTHON, ROOT, machine, make_tree, batch_job, sync, workflow
+from bench import PYTHON, ROOT, batch_job, machine, make_tree, sync, workflow
 
 SAMPLES = 10
 SIZES = (1_000, 10_000, 100_000, 800_035)
