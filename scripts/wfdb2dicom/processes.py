@@ -14,20 +14,25 @@ from typing import TypeVar
 
 from wfdb2dicom.kernel import die_with_parent
 
-# Bytes of plan files, those of some 15,000 studies: what is done with so many takes longer than starting processes.
-WORTH = 5 << 20
+WORTH = 20_000  # studies: what is done with fewer takes less time than starting processes
+_PLAN_ROW = 300  # bytes of a plan file for a study, in the middle
 _MOST = 16  # one process hands out and collects; more than these it cannot keep busy
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def cores(files: Iterable[Path]) -> int:
-    """How many processes are to work on some plan files: one a core that is ours, but 1 for a few studies."""
-    if sum(path.stat().st_size for path in files) < WORTH:
+def cores(studies: int) -> int:
+    """How many processes are to share the batches of some studies: one a core that is ours, but 1 for a few studies."""
+    if studies < WORTH:
         return 1
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(available, _MOST)
+
+
+def studies_in(plans: Iterable[Path]) -> int:
+    """About how many studies some plan files hold."""
+    return sum(path.stat().st_size for path in plans) // _PLAN_ROW
 
 
 def spread(
