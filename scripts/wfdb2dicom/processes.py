@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -37,7 +37,7 @@ def studies_in(plans: Iterable[Path]) -> int:
 
 def spread(
     work: Callable[[Task], Result], tasks: Iterable[Task], *, processes: int = 1, threads: int = 1
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """The results of a function for each task, in the order of the tasks.
 
     Not more tasks are begun than keep everybody busy, so results that wait to be taken do not fill the memory. Who
