@@ -13,15 +13,19 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from wfdb2dicom.csvtext import iter_rows, missing_column
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.manifest import Manifest
+from wfdb2dicom.manifest import Manifest, tabulate
+from wfdb2dicom.processes import cores, spread, studies_in
 from wfdb2dicom.studies import identify
 from wfdb2dicom.summary import Tally
-from wfdb2dicom.tables import PlanRow, ReceiptRow, TableError, fingerprint, options_line, read_plan, read_receipt
+from wfdb2dicom.tables import TableError, fingerprint, options_line, read_plan, read_receipt
 from wfdb2dicom.watch import store_results
 from wfdb2dicom.wholefile import whole_file
 
@@ -63,10 +67,24 @@ class Request:
     digests: Path | None = None
 
 
-class Outcome(tuple[str, str]):
-    """Error ("" for none) and path of the DICOM relative to dcm_dir ("" when there is no path)."""
+class Batch(NamedTuple):
+    """What the results need of one batch.
 
-    __slots__ = ()
+    Attributes
+    ----------
+    tally : Tally
+    manifest : pyarrow.Table
+        Its rows of the manifest.
+    dicoms : dict
+        study_id → path of the DICOM relative to dcm_dir, "" when there is no path.
+    errors : dict
+        study_id → error, of the studies that failed.
+    """
+
+    tally: Tally
+    manifest: pa.Table
+    dicoms: dict[str, str]
+    errors: dict[str, str]
 
 
 def run(request: Request) -> dict[str, Any]:
@@ -85,20 +103,21 @@ def run(request: Request) -> dict[str, Any]:
         When the study CSV cannot be read or holds a study without an outcome.
     """
     tally = Tally()
-    outcomes: dict[str, Outcome] = {}
+    dicoms: dict[str, str] = {}
+    failures: dict[str, str] = {}
     with ExitStack() as stack:
         # All four take their names at the end, together.
         manifest, summary, errors, table = (
             stack.enter_context(whole_file(path, sync=True))
             for path in (request.manifest, request.summary, request.errors, request.output_csv)
         )
-        with Manifest(manifest, request.dcm_dir) as rows_of_manifest:
-            for name, rows in batches(request.plans, request.receipts):
-                fresh = (request.receipts / name).stat().st_mtime >= request.started
-                tally.add_batch(rows, fresh=fresh)
-                rows_of_manifest.add(rows)
-                outcomes.update((plan.study_id, Outcome((result.error, plan.dicom))) for plan, result in rows)
-        _write_table(request, outcomes, table, errors, tally)
+        with Manifest(manifest) as rows_of_manifest:
+            for batch in batches(request):
+                tally.add(batch.tally)
+                rows_of_manifest.add(batch.manifest)
+                dicoms |= batch.dicoms
+                failures |= batch.errors
+        _write_table(request, dicoms, failures, table, errors)
         places = {"output_csv": str(request.output_csv), "error_log": str(request.errors)}
         result = tally.result(request.options, places, time.time() - request.started if request.started else 0.0)
         text = json.dumps(result, indent=2, ensure_ascii=False)
@@ -109,27 +128,37 @@ def run(request: Request) -> dict[str, Any]:
     return result
 
 
-def batches(plans: Path, receipts: Path) -> Iterator[tuple[str, list[tuple[PlanRow, ReceiptRow]]]]:
-    """Name of the table, and the studies of each batch: what was planned and what came of it.
+def batches(request: Request) -> Iterator[Batch]:
+    """What the results need of each batch, in the order of their names; large runs use all cores.
 
     Raises
     ------
     TableError
         When a receipt is missing, damaged or not that of its plan file.
     """
-    for path in sorted(plans.glob("*.tsv")):
-        options, planned = read_plan(path)
-        receipt = receipts / path.name
-        if not receipt.exists():
-            raise TableError(f"{receipt} is missing: run the workflow again, it will convert this batch")
-        results = read_receipt(receipt)
-        line = options_line(options)
-        if [fingerprint(line, row) for row in planned] != [row.plan_row for row in results]:
-            raise TableError(f"{receipt} is not the receipt of {path}: delete it and run again")
-        yield path.name, list(zip(planned, results, strict=True))
+    paths = sorted(request.plans.glob("*.tsv"))
+    look = partial(_batch, receipts=request.receipts, dcm_dir=request.dcm_dir, started=request.started)
+    return spread(look, paths, processes=cores(studies_in(paths)))
 
 
-def _write_table(request: Request, outcomes: dict[str, Outcome], table: Path, errors: Path, tally: Tally) -> None:
+def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> Batch:
+    """Read what was planned of one batch and what came of it."""
+    options, planned = read_plan(plan)
+    receipt = receipts / plan.name
+    if not receipt.exists():
+        raise TableError(f"{receipt} is missing: run the workflow again, it will convert this batch")
+    results = read_receipt(receipt)
+    line = options_line(options)
+    if [fingerprint(line, row) for row in planned] != [row.plan_row for row in results]:
+        raise TableError(f"{receipt} is not the receipt of {plan}: delete it and run again")
+    rows = list(zip(planned, results, strict=True))
+    tally = Tally()
+    tally.add_batch(rows, fresh=receipt.stat().st_mtime >= started)
+    errors = {row.study_id: result.error for row, result in rows if result.error}
+    return Batch(tally, tabulate(rows, dcm_dir), {row.study_id: row.dicom for row in planned}, errors)
+
+
+def _write_table(request: Request, dicoms: dict[str, str], failures: dict[str, str], table: Path, errors: Path) -> None:
     """The study CSV with its two columns, and the error log, in the order of the study CSV."""
     header, rows = iter_rows(request.input_csv)
     if request.study_id_col not in header:
@@ -137,23 +166,24 @@ def _write_table(request: Request, outcomes: dict[str, Outcome], table: Path, er
     id_at = header.index(request.study_id_col)
     columns = header + [name for name in (request.dcm_path_col, request.error_col) if name not in header]
     path_at, error_at = columns.index(request.dcm_path_col), columns.index(request.error_col)
+    folder = os.path.join(request.dcm_dir, "")
     added = [""] * (len(columns) - len(header))
     with _text(table) as csv_stream, _text(errors) as log:
         writer = csv.writer(csv_stream, lineterminator="\n")
         writer.writerow(columns)
-        log.write(f"# {tally.failed} of {tally.studies} studies failed: study_id, path, error\n")
-        left = len(outcomes)
+        log.write(f"# {len(failures)} of {len(dicoms)} studies failed: study_id, path, error\n")
+        left = len(dicoms)
         for line, row in rows:
             study_id, _ = identify(row[id_at], line)
-            outcome = outcomes.get(study_id)
-            if outcome is None:
+            dicom = dicoms.get(study_id)
+            if dicom is None:
                 raise ConfigError(
                     f"input_csv: study {study_id} (line {line} of {request.input_csv}) is in no batch: "
                     "the file changed while it was being converted; run again"
                 )
-            error, dicom = outcome
+            error = failures.get(study_id, "")
             row += added
-            row[path_at] = "" if error else os.path.join(request.dcm_dir, dicom)
+            row[path_at] = "" if error else folder + dicom
             row[error_at] = error
             writer.writerow(row)
             left -= 1

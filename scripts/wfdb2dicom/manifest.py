@@ -36,6 +36,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -78,6 +79,7 @@ SCHEMA = pa.schema(
 _TEXTS = ("study_uid", "series_uid", "sop_instance_uid", "sop_class_uid", "time_source", "cart_id")
 _NUMBERS = ("sampling_frequency", "filter_low", "filter_high", "notch")
 _COUNTS = ("n_samples", "n_channels")
+_LISTS = ("flat_leads", "omitted_signals")
 
 
 class Manifest:
@@ -87,23 +89,14 @@ class Manifest:
     ----------
     path : Path
         The Parquet file.
-    dcm_dir : str
-        Folder of the DICOMs, as configured.
     """
 
-    def __init__(self, path: Path, dcm_dir: str) -> None:
-        self._dcm_dir = dcm_dir
+    def __init__(self, path: Path) -> None:
         self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
 
-    def add(self, rows: Sequence[tuple[PlanRow, ReceiptRow]]) -> None:
-        """Append the studies of one batch."""
-        acquisitions = _parsed(plan.acquisition for plan, _ in rows)
-        facts = _parsed(result.facts for _, result in rows)
-        entries = [
-            _entry(*row, known.get("ecg_time"), found, self._dcm_dir)
-            for row, known, found in zip(rows, acquisitions, facts, strict=True)
-        ]
-        self._writer.write_table(pa.Table.from_pylist(entries, schema=SCHEMA))
+    def add(self, studies: pa.Table) -> None:
+        """Append the studies of one batch, see `tabulate`."""
+        self._writer.write_table(studies)
 
     def __enter__(self) -> Manifest:
         return self
@@ -114,43 +107,57 @@ class Manifest:
         self._writer.close()
 
 
+def tabulate(rows: Sequence[tuple[PlanRow, ReceiptRow]], dcm_dir: str) -> pa.Table:
+    """The rows of the manifest for the studies of one batch.
+
+    Parameters
+    ----------
+    rows : sequence of (PlanRow, ReceiptRow)
+    dcm_dir : str
+        Folder of the DICOMs, as configured.
+    """
+    folder = os.path.join(dcm_dir, "")  # what a relative path is appended to
+    times = [known.get("ecg_time") for known in _parsed(plan.acquisition for plan, _ in rows)]
+    # Of a study that failed nothing is told but what the plan knew.
+    facts = _parsed("" if result.error else result.facts for _, result in rows)
+    good = [not result.error for _, result in rows]
+    acquired = [datetime.fromisoformat(fact["acquired"]) if fact.get("acquired") else None for fact in facts]
+    invalid = [fact.get("invalid_samples") or {} for fact in facts]
+    columns: dict[str, list[Any]] = {
+        "study_id": [plan.study_id for plan, _ in rows],
+        "subject_id": [
+            fact.get("subject_id") or plan.subject_id or None for (plan, _), fact in zip(rows, facts, strict=True)
+        ],
+        "dcm_path": [None if result.error else folder + plan.dicom for plan, result in rows],
+        "error": [result.error or None for _, result in rows],
+        "size": [None if result.error else int(result.size) for _, result in rows],
+        "sha256": [None if result.error else result.sha256 for _, result in rows],
+        "acquired": acquired,
+        "ecg_time": times,
+        "time_difference": [
+            _seconds_between(time, then) if fact.get("time_source") == "header" else None
+            for time, then, fact in zip(times, acquired, facts, strict=True)
+        ],
+        "invalid_samples": [sum(leads.values()) if ok else None for leads, ok in zip(invalid, good, strict=True)],
+        "invalid_leads": [list(leads) if ok else None for leads, ok in zip(invalid, good, strict=True)],
+        "record": [plan.record or None for plan, _ in rows],
+    }
+    columns |= {name: [fact.get(name) or None for fact in facts] for name in _TEXTS}
+    columns |= {name: [_number(fact.get(name)) for fact in facts] for name in _NUMBERS}
+    columns |= {name: [fact.get(name) for fact in facts] for name in _COUNTS}
+    columns |= {
+        name: [fact.get(name) or [] if ok else None for fact, ok in zip(facts, good, strict=True)] for name in _LISTS
+    }
+    return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], SCHEMA)
+
+
 def _parsed(texts: Iterable[str]) -> list[dict[str, Any]]:
     """JSON objects, "" being an empty one; all at once takes half the time."""
     objects: list[dict[str, Any]] = json.loads(f"[{','.join(text or '{}' for text in texts)}]")
     return objects
 
 
-def _entry(
-    plan: PlanRow, result: ReceiptRow, ecg_time: str | None, facts: dict[str, Any], dcm_dir: str
-) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "study_id": plan.study_id,
-        "subject_id": plan.subject_id or None,
-        "record": plan.record or None,
-        "ecg_time": ecg_time,
-        "error": result.error or None,
-    }
-    if result.error:
-        return entry
-    invalid = facts.get("invalid_samples") or {}
-    entry |= {name: facts.get(name) or None for name in _TEXTS}
-    entry |= {name: _number(facts.get(name)) for name in _NUMBERS}
-    entry |= {name: facts.get(name) for name in _COUNTS}
-    acquired = datetime.fromisoformat(facts["acquired"]) if facts.get("acquired") else None
-    return entry | {
-        "subject_id": facts.get("subject_id") or plan.subject_id or None,
-        "dcm_path": os.path.join(dcm_dir, plan.dicom),
-        "size": int(result.size),
-        "sha256": result.sha256,
-        "acquired": acquired,
-        "time_difference": _seconds_between(ecg_time, acquired) if entry["time_source"] == "header" else None,
-        "invalid_samples": sum(invalid.values()),
-        "invalid_leads": list(invalid),
-        "flat_leads": facts.get("flat_leads") or [],
-        "omitted_signals": facts.get("omitted_signals") or [],
-    }
-
-
+@lru_cache(maxsize=1024)  # filters and frequencies take a few dozen values
 def _number(value: Any) -> float | None:
     return None if value in (None, "") else float(value)
 

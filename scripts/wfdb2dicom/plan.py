@@ -5,29 +5,24 @@ An unchanged batch gets the same bytes again, so its job is not run; a batch who
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections import defaultdict
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from wfdb2dicom import watch
 from wfdb2dicom.identity import ENCODING_VERSION
-from wfdb2dicom.metadata import MISSING, read_metadata
 from wfdb2dicom.options import Options
 from wfdb2dicom.patients import read_patients, with_patient
-from wfdb2dicom.studies import read_studies
-from wfdb2dicom.tables import (
-    PlanRow,
-    ReceiptRow,
-    TableError,
-    read_receipt,
-    write_plan,
-    write_receipt,
-)
+from wfdb2dicom.processes import cores
+from wfdb2dicom.remembered import Memory, Remembered, origin_of
+from wfdb2dicom.settle import Settlement, Settling, Task, settle
+from wfdb2dicom.studies import Locator, read_studies
+from wfdb2dicom.tables import PlanRow, TableError
 
 # A batch of this size has a plan file of some 1.3 MB, which Snakemake still compares by content (profiles/default).
 LARGEST_BATCH = 4096
@@ -76,6 +71,11 @@ class Request:
         """The files that the plan is made from."""
         return [path for path in (self.input_csv, self.metadata, self.patients) if path]
 
+    def row_options(self) -> dict[str, Any]:
+        """All but the contents of the tables and the tree that decides on the rows and their batches."""
+        others = {"retry_failed", "overwrite", "watch_sources"}
+        return {key: value for key, value in asdict(self).items() if key not in others} | self.table_options()
+
     def table_options(self) -> dict[str, Any]:
         """The options line of the plan files: all that determines the output."""
         folders = {"wfdb_dir": self.wfdb_dir, "dcm_dir": self.dcm_dir}
@@ -84,6 +84,9 @@ class Request:
 
 def make(request: Request, plans: Path, receipts: Path, token: str) -> Summary:
     """Plan all studies of a CSV: write the plan files, forget the receipts that no longer hold, store the token.
+
+    Where all that the rows of the last plan were made from is as it was, they are used again, and only sources and
+    receipts are looked at; the plan files are the same to the byte.
 
     Parameters
     ----------
@@ -98,27 +101,46 @@ def make(request: Request, plans: Path, receipts: Path, token: str) -> Summary:
     ConfigError
         When the study CSV or the metadata cannot be used.
     """
-    options = request.table_options()
     inputs = watch.stamps(request.tables())
-    rows, warnings = read_rows(request)
-    count = batch_count(len(rows), request.studies_per_job, request.max_studies_per_job)
-    batches = write_plans(plans, assign(rows, count), options)
-    forgotten = forget_receipts(
+    origin = origin_of(request.tables(), request.row_options(), request.wfdb_dir)
+    memory, locator = Memory(plans), Locator(Path(request.wfdb_dir))
+    last = memory.recall(origin, locator)
+    made = None
+    if last is not None:
+        with contextlib.suppress(TableError):  # a kept file is damaged: all are made anew
+            tasks = [Task(name, None, digest) for name, digest in sorted(last.files.items())]
+            made = _settle(request, plans, receipts, tasks, last)
+    if last is None or made is None:
+        rows, warnings = read_rows(request, locator)
+        count = batch_count(len(rows), request.studies_per_job, request.max_studies_per_job)
+        tasks = [Task(name, batch) for name, batch in sorted(assign(rows, count).items())]
+        last = Remembered({task.name: "" for task in tasks}, len(rows), count, warnings)
+        made = _settle(request, plans, receipts, tasks, last)
+    # A table that changed meanwhile: there is no telling which of its contents was read.
+    memory.keep(last, origin if watch.stamps(request.tables()) == inputs else "", locator.answers)
+    watch.store_token(plans, token, inputs)
+    return Summary(made.studies, made.failed, len(last.files), made.forgotten, last.warnings)
+
+
+def _settle(request: Request, plans: Path, receipts: Path, tasks: Sequence[Task], plan: Remembered) -> Settlement:
+    """See `wfdb2dicom.settle.settle`."""
+    settling = Settling(
+        plans,
         receipts,
-        batches,
-        options,
+        request.table_options(),
         retry_failed=request.retry_failed,
         overwrite=request.overwrite,
         watch_files=request.watch_sources,
     )
-    watch.store_token(plans, token, inputs)
-    failed = sum(bool(row.error) for row in rows)
-    return Summary(len(rows), failed, len(batches), len(batches.keys() & set(forgotten)), warnings)
+    return settle(settling, tasks, partial(batch_name, count=plan.count), cores(plan.studies))
 
 
-def read_rows(request: Request) -> tuple[list[PlanRow], tuple[str, ...]]:
+def read_rows(request: Request, locator: Locator | None = None) -> tuple[list[PlanRow], tuple[str, ...]]:
     """The studies of the CSV with their metadata, and warnings; sources are not looked at yet."""
-    studies = read_studies(request.input_csv, request.study_id_col, request.path_col, Path(request.wfdb_dir))
+    # Here, for it takes half a second to import pandas, which a plan that uses its last rows does not need.
+    from wfdb2dicom.metadata import MISSING, read_metadata
+
+    studies = read_studies(request.input_csv, request.study_id_col, request.path_col, Path(request.wfdb_dir), locator)
     metadata = read_metadata(request.metadata, request.study_id_col, annotations=request.options.annotations)
     patients = read_patients(request.patients) if request.patients else {}
     rows = []
@@ -167,122 +189,8 @@ def batch_name(study_id: str, count: int) -> str:
 
 
 def assign(rows: Iterable[PlanRow], count: int) -> dict[str, list[PlanRow]]:
-    """The rows of each batch, of which there are `count`, see `batch_count`.
-
-    The order of the CSV is of no consequence; that of the tree reads neighbours one after the other.
-    """
+    """The rows of each batch, of which there are `count`, see `batch_count`; in no certain order."""
     batches: defaultdict[str, list[PlanRow]] = defaultdict(list)
     for row in rows:
         batches[batch_name(row.study_id, count)].append(row)
-    for batch in batches.values():
-        batch.sort(key=lambda row: (row.record, row.study_id))
     return dict(batches)
-
-
-def write_plans(folder: Path, batches: dict[str, list[PlanRow]], options: dict[str, Any]) -> dict[str, list[PlanRow]]:
-    """Write one plan file a batch and remove those of batches that are no more.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the plan files.
-    batches : dict
-        As `assign` returns them.
-    options : dict
-        What determines the output: wfdb_dir, dcm_dir, lead_order, uid_root, encoding_version.
-
-    Returns
-    -------
-    dict
-        The batches, with the sources filled in.
-    """
-    tree = options["wfdb_dir"]
-
-    def write(name: str) -> list[PlanRow]:
-        batch = [
-            row._replace(sources=watch.sources(os.path.join(tree, row.record))) if row.record else row
-            for row in batches[name]
-        ]
-        write_plan(folder / f"{name}.tsv", options, batch)
-        return batch
-
-    names = sorted(batches)
-    with ThreadPoolExecutor(watch.LOOKERS) as pool:
-        written = dict(zip(names, pool.map(write, names), strict=True))
-    for stale in folder.glob("*.tsv"):
-        if stale.stem not in batches:
-            stale.unlink()
-    return written
-
-
-def forget_receipts(
-    folder: Path,
-    batches: dict[str, list[PlanRow]],
-    options: dict[str, Any],
-    *,
-    retry_failed: str = "transient",
-    overwrite: bool = False,
-    watch_files: bool = True,
-) -> list[str]:
-    """Remove each receipt that no longer holds, so that its batch is run again; the names of their batches.
-
-    A receipt holds while its batch is planned as it was, the files that it speaks of are as it says, and it holds
-    no failure to be tried again. What failed for good is handed to the batches in ``previous/<batch>.tsv``: a study
-    whose plan is the same is not tried again.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the receipts.
-    batches, options : dict
-        As `write_plans` returns and takes them.
-    retry_failed, overwrite, watch_files
-        As for `wfdb2dicom.watch.token`.
-    """
-
-    def look(path: Path) -> tuple[bool, list[ReceiptRow]]:
-        """Whether a receipt holds, and its rows that tell of a failure or that one is over."""
-        receipts = [] if overwrite else _read_or_nothing(path)
-        told = [row for row in receipts if row.status == "failed" or row.study_id in earlier]
-        planned = batches.get(path.stem)
-        if planned is None or not receipts:
-            return False, told
-        return not watch.receipt_mismatch(planned, receipts, options, retry_failed, watch_files=watch_files), told
-
-    # Handed over by the last plan, whose batches may not have run since.
-    earlier = {row.study_id: row for path in folder.glob("previous/*.tsv") for row in _read_or_nothing(path)}
-    known = {} if overwrite else dict(earlier)
-    removed, paths = [], sorted(folder.glob("*.tsv"))
-    with ThreadPoolExecutor(watch.LOOKERS) as pool:
-        for path, (valid, told) in zip(paths, pool.map(look, paths), strict=True):
-            known |= {row.study_id: row for row in told}
-            if not valid:
-                path.unlink()
-                removed.append(path.stem)
-    settled = [row for row in known.values() if row.status == "failed" and not watch.wants_retry(row, retry_failed)]
-    _hand_over(folder / "previous", batches, settled, options["wfdb_dir"])
-    return removed
-
-
-def _read_or_nothing(path: Path) -> list[ReceiptRow]:
-    """The rows of a receipt, which has one at least; none of a damaged one."""
-    try:
-        return read_receipt(path)
-    except TableError:
-        return []
-
-
-def _hand_over(folder: Path, batches: dict[str, list[PlanRow]], settled: Iterable[ReceiptRow], tree: str) -> None:
-    """Write what failed for good into the folder `previous`, by the batches of today."""
-    by_study = {receipt.study_id: receipt for receipt in settled}
-    kept = set()
-    if by_study:
-        for name, rows in batches.items():
-            both = [(row, by_study[row.study_id]) for row in rows if row.study_id in by_study]
-            known = [receipt for row, receipt in both if not watch.further_sources_changed(tree, row, receipt)]
-            if known:
-                write_receipt(folder / f"{name}.tsv", known, sync=False)
-                kept.add(name)
-    for stale in folder.glob("*.tsv"):
-        if stale.stem not in kept:
-            stale.unlink()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,9 +108,16 @@ class Locator:
 
     Whether ``files/`` stands between wfdb_dir and a folder is looked up once for each top folder (1,000 of them in
     MIMIC-IV-ECG, not 800,035 records), so trees and CSVs that mix both forms come out right.
+
+    Attributes
+    ----------
+    answers : dict
+        What was asked of the disk, and whether it was there: all that the results depend on besides the arguments.
+        Paths relative to wfdb_dir; those of folders end in a slash.
     """
 
     def __init__(self, wfdb_dir: Path) -> None:
+        self.answers: dict[str, bool] = {}
         self._root = os.path.abspath(wfdb_dir)
         self._roots = tuple({root.rstrip("/") + "/" for root in (self._root, os.path.realpath(wfdb_dir))})
         self._name = os.path.basename(self._root)
@@ -192,10 +199,19 @@ class Locator:
         if self._prefix(".") == "":  # no folder files/ in wfdb_dir
             return ""
         places = ("files/", "")
-        return next((p for p in places if os.path.exists(f"{self._root}/{p}{name}.hea")), None)
+        return next((p for p in places if self._ask(f"{p}{name}.hea")), None)
 
     def _is_folder(self, path: str) -> bool:
-        return os.path.isdir(f"{self._root}/{path}")
+        return self._ask(path + "/")
+
+    def _ask(self, path: str) -> bool:
+        test = os.path.isdir if path.endswith("/") else os.path.exists
+        answer = self.answers[path] = test(f"{self._root}/{path}")
+        return answer
+
+    def answers_are(self, answers: Mapping[str, bool]) -> bool:
+        """Whether the disk still answers what was asked of it as it did then."""
+        return all(self._ask(path) == answer for path, answer in answers.items())
 
 
 def _require_short(path: str, shown: str) -> None:
@@ -206,7 +222,9 @@ def _require_short(path: str, shown: str) -> None:
         raise PathError(f"path {shown} is longer than {_LONGEST_PATH} bytes; shorten it")
 
 
-def read_studies(input_csv: Path, study_id_col: str, path_col: str, wfdb_dir: Path) -> list[Study]:
+def read_studies(
+    input_csv: Path, study_id_col: str, path_col: str, wfdb_dir: Path, locator: Locator | None = None
+) -> list[Study]:
     """All studies of the CSV, in its order.
 
     Parameters
@@ -215,6 +233,8 @@ def read_studies(input_csv: Path, study_id_col: str, path_col: str, wfdb_dir: Pa
         Column of the paths. Where ``path``, the default, is missing, ``waveform_path`` and ``file_name`` (if it holds
         paths) are taken, and then MIMIC-IV-ECG's layout of subject_id and study_id. Any other name must be there;
         "" means that there is no path.
+    locator : Locator, optional
+        For wfdb_dir, of a caller that wants to know what it asks.
 
     Raises
     ------
@@ -231,7 +251,7 @@ def read_studies(input_csv: Path, study_id_col: str, path_col: str, wfdb_dir: Pa
     if first is None:
         raise ConfigError(f"input_csv: {input_csv} has column names but no rows. Add a row for each study to convert.")
     path_at = _path_column(header, first[1], path_col, input_csv)
-    locator = Locator(wfdb_dir)
+    locator = locator or Locator(wfdb_dir)
     subjects: dict[str, str] = {}  # one string for the many studies of a patient
     lines: dict[str, int] = {}
     studies = []

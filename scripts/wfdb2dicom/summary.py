@@ -52,6 +52,18 @@ class Tally:
                 self._bytes += int(result.size)
                 self._converted += fresh and result.status == "converted"
 
+    def add(self, other: Tally) -> None:
+        """Count what another has counted, whose batches come after ours."""
+        self._batches += other._batches
+        self._fresh_batches += other._fresh_batches
+        self._fresh_studies += other._fresh_studies
+        self.studies += other.studies
+        self.failed += other.failed
+        self._bytes += other._bytes
+        self._converted += other._converted
+        self._kinds.update(other._kinds)
+        self._examples = other._examples | self._examples
+
     def _count_error(self, plan: PlanRow, error: str) -> None:
         name = kind(error)
         self._kinds[name] += 1

@@ -8,6 +8,7 @@ Both are tab-separated text: a marker line with the format version, a line of co
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -54,6 +55,7 @@ class ReceiptRow(NamedTuple):
 
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _ESCAPE = str.maketrans(_ESCAPES)
+_END = len(b"#end 0123456789abcdef\n")  # bytes of the last line
 _UNESCAPES = {value[1]: key for key, value in _ESCAPES.items()}
 Row = TypeVar("Row", PlanRow, ReceiptRow)
 
@@ -92,6 +94,14 @@ def _table(marker: str, columns: tuple[str, ...], rows: Iterable[PlanRow | Recei
 
 def _end(content: bytes) -> bytes:
     return b"#end %s\n" % blake2b(content, digest_size=8).hexdigest().encode()
+
+
+def table_digest(path: Path) -> str:
+    """The digest at the end of a table; "" where there is none. That it is right, reading the table says."""
+    with open(path, "rb") as stream:
+        stream.seek(max(0, os.fstat(stream.fileno()).st_size - _END))
+        end = stream.read(_END)
+    return end[5:-1].decode("ascii", "replace") if end.startswith(b"#end ") else ""
 
 
 def write_plan(path: Path, options: dict[str, Any], rows: Iterable[PlanRow]) -> None:

@@ -6,21 +6,35 @@ than two million of them: here they are compared by size and modification time, 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any
 
 from wfdb2dicom.errors import is_transient
-from wfdb2dicom.tables import PlanRow, ReceiptRow, TableError, fingerprint, options_line, read_plan, read_receipt
+from wfdb2dicom.processes import cores, spread, studies_in
+from wfdb2dicom.tables import (
+    PlanRow,
+    ReceiptRow,
+    TableError,
+    fingerprint,
+    options_line,
+    read_plan,
+    read_receipt,
+    table_digest,
+)
 from wfdb2dicom.wholefile import replace_file
 
 TOKEN_FILE = ".token.json"
 LOOKERS = 8  # threads that look at files: on a network file system each look is a wait of its own
+AGREE, DIFFER = 0, 10  # exit status of scripts/look.py; a program that fails otherwise has another one
 _MOST_FILES = 1000  # of one record that are looked at
 FURTHER = "further_sources"  # among the facts of a receipt
 
@@ -57,15 +71,37 @@ def token(
     stored, digest, stamps_then = _stored(plans)
     if overwrite or not stored or digest != plans_digest(plans) or stamps_then != stamps(inputs):
         return secrets.token_hex(8)
-    pool = ThreadPoolExecutor(LOOKERS if watch_files else 1)
-    try:
-        differ = [
-            pool.submit(_mismatch, path, receipts / path.name, retry_failed, watch_files)
-            for path in sorted(plans.glob("*.tsv"))
-        ]
-        return secrets.token_hex(8) if any(look.result() for look in differ) else stored
-    finally:
-        pool.shutdown(cancel_futures=True)  # the first difference is enough
+    return secrets.token_hex(8) if _differ(plans, receipts, retry_failed, watch_files=watch_files) else stored
+
+
+def _differ(plans: Path, receipts: Path, retry_failed: str, *, watch_files: bool) -> bool:
+    """`differ`, in processes of a program of its own where there is much to look at."""
+    if cores(studies_in(plans.glob("*.tsv"))) > 1:
+        # Forking the process that calls this, Snakemake's, is not safe: it has threads.
+        program = Path(__file__).resolve().parent.parent / "look.py"
+        command: list[str | Path] = [sys.executable, program, plans, receipts, f"--retry-failed={retry_failed}"]
+        command += ["--watch-files"] if watch_files else []
+        with contextlib.suppress(OSError):
+            status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
+            if status in (AGREE, DIFFER):
+                return status == DIFFER
+    return differ(plans, receipts, retry_failed, watch_files=watch_files)  # it is for us to do
+
+
+def differ(plans: Path, receipts: Path, retry_failed: str, *, watch_files: bool, processes: int = 1) -> bool:
+    """Whether anything of any batch is not as its plan file or receipt says; the first difference ends the look.
+
+    Parameters
+    ----------
+    plans, receipts, retry_failed, watch_files
+        As for `token`.
+    processes : int
+        That share the batches, see `wfdb2dicom.processes.spread`.
+    """
+    look = partial(_mismatch, receipts=receipts, retry_failed=retry_failed, watch_files=watch_files)
+    looks = spread(look, sorted(plans.glob("*.tsv")), processes=processes, threads=LOOKERS if watch_files else 1)
+    with contextlib.closing(looks):
+        return any(looks)
 
 
 def stored_token(plans: Path) -> str:
@@ -97,10 +133,10 @@ def stamps(files: Iterable[Path]) -> dict[str, str]:
 
 
 def plans_digest(plans: Path) -> str:
-    """A digest over names and contents of all plan files."""
+    """A digest over names and digests of all plan files; that these are right is seen by whoever reads them."""
     digest = blake2b(digest_size=16)
     for path in sorted(plans.glob("*.tsv")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(f"{path.name}\0{table_digest(path)}\0".encode())
     return digest.hexdigest()
 
 
@@ -196,7 +232,7 @@ def receipt_mismatch(
     line = options_line(options)
     if [fingerprint(line, row) for row in planned] != [receipt.plan_row for receipt in receipts]:
         return True
-    dcm_dir = options["dcm_dir"]
+    folder = os.path.join(options["dcm_dir"], "")
     # What the plan itself found to fail is looked at by every plan: trying it again is of no use.
     hopeless = {row.study_id for row in planned if row.error}
     for row, receipt in zip(planned, receipts, strict=True):
@@ -205,7 +241,7 @@ def receipt_mismatch(
         if receipt.status == "failed":
             if wants_retry(receipt, retry_failed) and receipt.study_id not in hopeless:
                 return True
-        elif watch_files and _stamp(os.path.join(dcm_dir, receipt.dicom)) != f"{receipt.size}:{receipt.mtime_ns}":
+        elif watch_files and _stamp(folder + receipt.dicom) != f"{receipt.size}:{receipt.mtime_ns}":
             return True
     return False
 
@@ -269,8 +305,9 @@ def wants_retry(receipt: ReceiptRow, retry_failed: str) -> bool:
     return retry_failed == "all" or (retry_failed == "transient" and is_transient(receipt.error))
 
 
-def _mismatch(plan: Path, receipt: Path, retry_failed: str, watch_files: bool) -> bool:
+def _mismatch(plan: Path, receipts: Path, retry_failed: str, watch_files: bool) -> bool:
     """Whether anything of one batch is not as its plan file or receipt says."""
+    receipt = receipts / plan.name
     try:
         options, rows = read_plan(plan)
         if watch_files and _sources_changed(rows, options):
@@ -284,8 +321,8 @@ def _mismatch(plan: Path, receipt: Path, retry_failed: str, watch_files: bool) -
 
 
 def _sources_changed(rows: Iterable[PlanRow], options: dict[str, Any]) -> bool:
-    tree = options["wfdb_dir"]
-    return any(row.record and sources(os.path.join(tree, row.record)) != row.sources for row in rows)
+    tree = os.path.join(options["wfdb_dir"], "")
+    return any(row.record and sources(tree + row.record) != row.sources for row in rows)
 
 
 def _digest(path: str) -> str:

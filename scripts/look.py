@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+"""Look whether files, plan and receipts agree, with all cores; the exit status says so (wfdb2dicom.watch.AGREE)."""
+
+import argparse
+import gc
+import sys
+from pathlib import Path
+
+from wfdb2dicom import watch
+from wfdb2dicom.processes import cores, studies_in
+
+
+def main() -> int:
+    """Look."""
+    gc.disable()  # tables hold no cycles to search for
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("plans", type=Path, help="folder of the plan files")
+    parser.add_argument("receipts", type=Path, help="folder of the receipts")
+    parser.add_argument("--retry-failed", choices=["transient", "all", "none"], default="transient")
+    parser.add_argument("--watch-files", action="store_true", help="look at source files and DICOMs too")
+    args = parser.parse_args()
+    processes = cores(studies_in(args.plans.glob("*.tsv")))
+    return watch.DIFFER if watch.differ(**vars(args), processes=processes) else watch.AGREE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
