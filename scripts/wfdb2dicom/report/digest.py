@@ -79,8 +79,8 @@ def digest(manifest: Path, receipts: Path) -> Digest:
     receipts : Path
         Folder of the receipts; only their first lines are read.
     """
-    there = set(pq.read_schema(manifest).names)
-    table = pq.read_table(manifest, columns=[name for name in _COLUMNS if name in there])
+    with pq.ParquetFile(manifest) as file:  # read_table would import what a folder of files needs
+        table = file.read(columns=[name for name in _COLUMNS if name in file.schema_arrow.names])
     failed = table.filter(pc.is_valid(table["error"]))
     done = table.filter(pc.is_null(table["error"]))
     kinds = _kinds(failed)
