@@ -1,7 +1,7 @@
 """Independent readers open the objects: lead names, amplitudes and timing are those of the source.
 
 Three implementations that share nothing: pydicom in its strict mode (Python), dcmjs (JavaScript, what OHIF and
-dcmjs-ecg read with) and PixelMed (Java). wfdb says what they must find.
+dcmjs-ecg read with) and PixelMed (Java). wfdb says what they must find. test_viewer.py has a viewer, which draws too.
 """
 
 import json

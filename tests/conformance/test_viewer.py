@@ -1,0 +1,217 @@
+"""A viewer opens the objects in a browser and draws them: ecg-dicom-web-viewer (npm), in Chromium without a screen.
+
+The picture is measured by its pixels. The viewer has rules of its own for every object, whoever wrote it: a low-pass
+filter of 40 Hz; for a sample 1/25 pixel a second of the recording; for a millivolt a tenth of the row's distance from
+the top; names by position. docs/conformance.md, section 6, says what follows from them.
+"""
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pydicom
+import pytest
+import wfdb
+from PIL import Image
+from selenium.webdriver import Chrome
+
+import chromium
+from wfdb2dicom.acquisition import from_row
+from wfdb2dicom.convert import convert_record
+from wfdb2dicom.options import Options
+
+pytestmark = pytest.mark.browser
+VIEWER = Path(__file__).parent / "readers" / "node_modules" / "ecg-dicom-web-viewer" / "dist" / "index.umd.js"
+STANDARD = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
+SKIPPED = 45  # pixels from a line's begin, where the lead's name stands above it
+PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<body style="margin: 0"><div id="ecg"></div><script src="{script}"></script></body>"""
+OPEN = """
+const bytes = Uint8Array.from(atob(arguments[0]), (character) => character.charCodeAt(0)).buffer;
+const words = [];
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+  words.push([text, x, y]);
+  write.call(this, text, x, y);
+};
+new $.DicomECGViewer(bytes, "ecg", "0").loadCanvas();
+CanvasRenderingContext2D.prototype.fillText = write;
+const read = new $.ReadECG(bytes, "", { applyLowPassFilter: false }).getWaveform();
+return {
+  labels: read.channelDefinitionSequence.map((channel) => channel.ChannelLabel),
+  leads: read.leads.map((lead) => [lead.source, lead.signal]),
+  frequency: read.samplingFrequency,
+  duration: read.duration,
+  text: document.getElementById("infoECG").textContent,
+  words: words,
+  picture: document.querySelector("canvas").toDataURL().split(",")[1],
+};"""
+
+
+class Shown(NamedTuple):
+    """What the viewer made of an object."""
+
+    labels: list[str]  # of the channels, in their order
+    leads: list[tuple[str, list[float]]]  # in the viewer's order
+    frequency: float
+    duration: float
+    text: str  # above the picture
+    words: list[tuple[str, float, float]]  # in the picture, with their places
+    picture: str
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Generator[Chrome, None, None]:
+    if not VIEWER.exists():
+        pytest.skip(f"no ecg-dicom-web-viewer: install node, then (cd {VIEWER.parents[3]} && npm ci --ignore-scripts)")
+    running = chromium.start(tmp_path_factory.mktemp("profile"))
+    yield running
+    running.quit()
+
+
+@pytest.fixture(scope="module")
+def show(browser: Chrome, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Shown]:
+    """A function that opens an object; an alert, an exception, a complaint or a request to anyone is a failure."""
+    page = tmp_path_factory.mktemp("viewer") / "index.html"
+    page.write_text(PAGE.format(script=VIEWER.as_uri()), encoding="utf-8")
+    chromium.resize(browser, 2400, 2800)
+
+    def open_(dicom: Path) -> Shown:
+        browser.get("about:blank")
+        for log in ("browser", "performance"):
+            browser.get_log(log)
+        browser.get(page.as_uri())
+        shown = Shown(**browser.execute_script(OPEN, base64.b64encode(dicom.read_bytes()).decode("ascii")))
+        assert [entry for entry in browser.get_log("browser") if entry["level"] != "DEBUG"] == []
+        events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+        asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+        assert asked and all(url.startswith(("file:", "data:")) for url in asked)
+        return shown
+
+    return open_
+
+
+def trace_beside(shown: Shown, name: str) -> tuple[np.ndarray, float]:
+    """Top and bottom of the line beside a lead's name, pixel column by pixel column, and the height of its zero.
+
+    Both count from the picture's top. Columns that the name itself may cover are left out; see `SKIPPED`.
+    """
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown.picture))))
+    ink = (picture[..., 3] > 128) & (picture[..., 0] < 128)  # lines are black, the grid is light red
+    ((left, zero),) = [(int(x) + 20, y + 20) for word, x, y in shown.words if word == name]
+    right = left + picture.shape[1] // 2 - 52
+    found: list[tuple[int, int]] = []
+    for column in range(left + SKIPPED, right):
+        rows = np.flatnonzero(ink[:, column])
+        runs = [run for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if run.size]
+        if found:
+            runs = [run for run in runs if run[0] <= found[-1][1] and run[-1] >= found[-1][0] - 1]
+        else:
+            runs = sorted(runs, key=lambda run: np.abs(run - zero).min())[:1]
+        assert runs, f"the line of {name} ends at {column}"
+        found.append((runs[0][0], runs[-1][-1] + 1))
+    return np.array(found, float), zero
+
+
+def as_drawn(signal: np.ndarray, frequency: float, columns: int) -> np.ndarray:
+    """Millivolts after the viewer's filter, by its pixels a second: for each column 25 values, from one pixel before
+    it to one behind it."""
+    weight = 1 / frequency / (1 / (2 * np.pi * 40) + 1 / frequency)
+    smooth = np.array(signal)
+    for n in range(1, smooth.size):
+        smooth[n] = smooth[n - 1] + weight * (signal[n] - smooth[n - 1])
+    pixels = np.arange(8 * (columns + 2) + 1) / 8 + SKIPPED - 1
+    values = np.interp(pixels * 25 / (signal.size / frequency), np.arange(signal.size), smooth)
+    return np.lib.stride_tricks.sliding_window_view(values, 25)[::8]
+
+
+def pixels_off(line: np.ndarray, expected: np.ndarray) -> float:
+    """How far a line is from where it should be: beyond it, or short of the value in the middle of a column."""
+    (top, bottom), middle = line.T, expected[:, 12]
+    beyond = np.maximum(expected.min(axis=1) - top, bottom - expected.max(axis=1))
+    return float(np.max([beyond, top - middle, middle - bottom]))
+
+
+def test_it_reads_names_amplitudes_and_timing_of_the_source(
+    show: Callable[[Path], Shown],
+    records: dict[str, Path],
+    dicoms: dict[str, Path],
+    offset_record: Path,
+    offset_dicom: Path,
+) -> None:
+    pairs = [(dicoms[study_id], record) for study_id, record in records.items()]
+    for dicom, path in [*pairs, (offset_dicom, offset_record)]:
+        record: Any = wfdb.rdrecord(str(path))
+        shown = show(dicom)
+        assert shown.labels == record.sig_name
+        assert [name for name, _ in shown.leads] == STANDARD
+        assert shown.frequency == record.fs
+        assert shown.duration == record.sig_len / record.fs
+        assert f"SAMPLING FREQUENCY: {record.fs} Hz" in shown.text
+        (subject,) = [comment.split()[-1] for comment in record.comments if "subject_id" in comment]
+        assert f"PATIENT ID: {subject}" in shown.text
+        for name, gain, baseline, signal in zip(
+            record.sig_name, record.adc_gain, record.baseline, record.p_signal.T, strict=True
+        ):
+            # The viewer adds Channel Baseline (mV) to the counts, before it multiplies; PS3.3 C.10.9.1.4.2: after.
+            expected = signal + baseline / gain - baseline / gain / gain
+            found = np.array(dict(shown.leads)[name])
+            assert found.shape == signal.shape
+            assert np.abs(found - expected)[~np.isnan(signal)].max() <= 1e-9
+
+
+def test_it_shows_the_measurements_of_the_source(show: Callable[[Path], Shown], annotated: Path, demo: Path) -> None:
+    with open(demo / "machine_measurements.csv", newline="", encoding="utf-8") as stream:
+        row = next(row for row in csv.DictReader(stream) if row["study_id"] == pydicom.dcmread(annotated).StudyID)
+    p_onset, qrs_onset, qrs_end, t_end = (int(row[name]) for name in ("p_onset", "qrs_onset", "qrs_end", "t_end"))
+    text = show(annotated).text
+    assert f"RR INTERVAL: {row['rr_interval']} ms" in text
+    assert f"PR INTERVAL: {qrs_onset - p_onset} ms" in text
+    assert f"QRS DURATION: {qrs_end - qrs_onset} ms" in text
+    assert f"QT INTERVAL: {t_end - qrs_onset} ms" in text
+    for wave in ("P", "QRS", "T"):
+        assert f"{wave} AXIS: {row[f'{wave.lower()}_axis']} °" in text
+    assert row["report_0"] in text
+
+
+def assert_drawn(shown: Shown, record: Any, place_of: dict[str, str]) -> None:
+    """The line beside each name is that lead of the source, or the one that `place_of` says, and no other."""
+    lines = {name: trace_beside(shown, name) for name in STANDARD}
+    (columns,) = {len(line) for line, _ in lines.values()}
+    millivolts = {
+        name: as_drawn(signal, record.fs, columns)
+        for name, signal in zip(record.sig_name, record.p_signal.T, strict=True)
+    }
+    for name, (line, zero) in lines.items():
+        pixels = zero / 10  # the viewer's for a millivolt: a tenth of the row's distance from the top
+        off = {lead: pixels_off(line, zero - values * pixels) for lead, values in millivolts.items()}
+        assert min(off, key=lambda lead: off[lead]) == place_of.get(name, name)
+        assert min(off.values()) <= 3, name
+
+
+def whole(records: dict[str, Path]) -> list[tuple[str, Any]]:
+    """Study id and record of those without invalid samples, which the viewer draws as spikes through the page."""
+    found = [(study_id, wfdb.rdrecord(str(path))) for study_id, path in records.items()]
+    return [(study_id, record) for study_id, record in found if not np.isnan(record.p_signal).any()]
+
+
+def test_it_draws_each_lead_of_the_source_beside_its_name(
+    show: Callable[[Path], Shown], records: dict[str, Path], tmp_path: Path
+) -> None:
+    for study_id, record in whole(records)[:3]:
+        convert_record(records[study_id], tmp_path / study_id, from_row({}), Options(lead_order="standard"))
+        assert_drawn(show(tmp_path / study_id), record, {})
+
+
+def test_in_the_order_of_mimic_it_draws_avl_and_avf_beside_each_others_name(
+    show: Callable[[Path], Shown], records: dict[str, Path], dicoms: dict[str, Path]
+) -> None:
+    # It sorts the signals, then takes the names in the order of the file: its mistake, as it reads both rightly.
+    study_id, record = whole(records)[0]
+    assert record.sig_name[4:6] == ["aVF", "aVL"]
+    assert_drawn(show(dicoms[study_id]), record, {"aVL": "aVF", "aVF": "aVL"})
