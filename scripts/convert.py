@@ -12,10 +12,13 @@ from pathlib import Path
 
 from wfdb2dicom.acquisition import Acquisition, normalise_time
 from wfdb2dicom.convert import convert_record
-from wfdb2dicom.errors import ConfigError, StudyError, TargetError, describe
+from wfdb2dicom.errors import ConfigError, DateError, StudyError, SubjectMismatch, TargetError, describe
 from wfdb2dicom.metadata import read_metadata
 from wfdb2dicom.options import Options
 from wfdb2dicom.studies import Study
+
+# What the library says of the study CSV is said here by options.
+HINTS = {DateError: " (here: --ecg-time)", SubjectMismatch: " (here: --subject-id)"}
 
 
 def arguments() -> argparse.Namespace:
@@ -39,6 +42,15 @@ def date_and_time(text: str) -> str:
     return normalise_time(text)
 
 
+def refuse(out: Path) -> str:
+    """Why a file is not to be written over, "" when it may be: who names header and signal file means neither."""
+    if out.suffix in (".hea", ".dat", ".mat"):
+        return f"{out} has the name of a WFDB file; the second argument is the DICOM file to write"
+    if out.is_file() and out.stat().st_size and out.read_bytes()[128:132] != b"DICM":
+        return f"{out} is there and is no DICOM file; give another name"
+    return ""
+
+
 def acquisition(args: argparse.Namespace, record: Path) -> Acquisition:
     """What is known besides the record: the command line and the metadata row of the study."""
     study = Study(args.study_id or record.name, args.subject_id, str(record), record.name, args.ecg_time or "", "")
@@ -55,11 +67,14 @@ def main() -> int:
     if record.suffix in (".hea", ".dat", ".mat"):
         record = record.with_suffix("")
     out = args.out / f"{record.name}.dcm" if args.out.is_dir() else args.out
+    if complaint := refuse(out):
+        print(f"error: {complaint}", file=sys.stderr)
+        return 1
     try:
         options = Options(lead_order=args.lead_order, uid_root=args.uid_root)
         outcome = convert_record(record, out, acquisition(args, record), options)
     except (StudyError, OSError, TargetError, ConfigError) as error:
-        print(f"error: {describe(error)}", file=sys.stderr)
+        print(f"error: {describe(error)}{HINTS.get(type(error), '')}", file=sys.stderr)
         return 1
     print(f"{out}: {outcome.status}, {outcome.size} bytes")
     return 0

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from wfdb2dicom import archive, store
-from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.errors import ConfigError, without_patient
 from wfdb2dicom.tables import TableError
 from wfdb2dicom.wholefile import replace_file
 
@@ -63,7 +63,7 @@ def summarize(args: argparse.Namespace) -> int:
     if rows:
         print(f"error: {len(rows)} of {objects} objects are not in the archive; for example", file=sys.stderr)
         for row in rows[:_EXAMPLES]:
-            print(f"  {row.dicom}: {row.status}: {row.detail}", file=sys.stderr)
+            print(f"  study {row.study_id}: {row.status}: {without_patient(row.detail)}", file=sys.stderr)
         print("they are tried again by the next `snakemake store`", file=sys.stderr)
         return 1
     replace_file(args.summary, (json.dumps(dict(sorted(counts.items())), indent=2) + "\n").encode())

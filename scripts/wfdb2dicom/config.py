@@ -18,6 +18,7 @@ import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 
 from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.studies import check_beginning
 
 INPUT_FILES = ("input_csv", "metadata", "patients")
 INPUTS = (*INPUT_FILES, "wfdb_dir")
@@ -75,6 +76,8 @@ def complete(given: Mapping[str, Any], schema: Path) -> dict[str, Any]:
             problems.append(
                 f"{key}: {value!r} holds a brace, which Snakemake takes for a wildcard, or a line break: rename"
             )
+        elif key in PATHS and re.match(r"~|.*\$", str(value)):
+            problems.append(f"{key}: {value!r} holds '~' or '$', which no shell replaces here: write the whole path")
     if problems:
         raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {p}" for p in problems)]))
     defaults = {key: rule["default"] for key, rule in properties.items() if "default" in rule}
@@ -163,9 +166,21 @@ def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False)
             f"wfdb_dir: {options['wfdb_dir']!r} {kind} ({_seen_from(folder)}): "
             "name the folder to which the paths in input_csv are relative"
         )
+    csv = Path(options["input_csv"])
+    if csv.exists():
+        check_beginning(csv, options["study_id_col"], options["path_col"])
     _check_outputs(options)
+    _check_columns(options)
+
+
+def _check_columns(options: Mapping[str, Any]) -> None:
+    """Refuse to write a result into a column that says what the study is."""
     if options["dcm_path_col"] == options["error_col"]:
         raise ConfigError(f"error_col: {options['error_col']!r} is dcm_path_col too: name another column")
+    read = {"subject_id", "ecg_time", options["study_id_col"], options["path_col"]}
+    for key in ("dcm_path_col", "error_col"):
+        if options[key] in read:
+            raise ConfigError(f"{key}: {options[key]!r} is a column that is read: name another one for the result")
 
 
 def _check_outputs(options: Mapping[str, Any]) -> None:

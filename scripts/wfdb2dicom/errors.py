@@ -109,10 +109,10 @@ def without_patient(error: str, *known: str) -> str:
 
 
 def complaint(error: BaseException) -> str:
-    """What stopped a job or a run, for the screen."""
+    """What stopped a job or a run, for the screen: a target's file without its folders, which may name a patient."""
     if isinstance(error, OSError):
         return f"{describe(error).partition(': ')[2]}; no result is lost, mend it and run again"
-    return str(error)
+    return without_patient(str(error)) if isinstance(error, TargetError) else str(error)
 
 
 def is_transient(error: str) -> bool:

@@ -58,7 +58,7 @@ SCHEMA = pa.schema(
         ("series_uid", pa.string()),
         ("sop_instance_uid", pa.string()),
         ("sop_class_uid", pa.string()),
-        ("acquired", pa.timestamp("s")),
+        ("acquired", pa.timestamp("us")),
         ("time_source", pa.string()),
         ("ecg_time", pa.string()),
         ("time_difference", pa.int64()),

@@ -16,7 +16,7 @@ from heapq import nsmallest
 from pathlib import Path
 from typing import NamedTuple
 
-from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.errors import ConfigError, without_patient
 from wfdb2dicom.tables import ReceiptRow, TableError, read_receipt
 from wfdb2dicom.wholefile import replace_file
 
@@ -173,8 +173,8 @@ def _summary(proofs: Sequence[Proof], counts: Counter[str], table: Path, words: 
             yield f"  {title}:"
         for kind, count in kinds.most_common(_EXAMPLES):
             detail, example = next((detail, proof) for detail, proof in found if _kind(detail) == kind)
-            yield f"    {count} x {detail[:240]}"
-            yield f"        for example {example.dcm_path}"
+            yield f"    {count} x {without_patient(detail)[:240]}"
+            yield f"        for example study {example.study_id}"
     yield f"  table: {table}"
 
 

@@ -26,7 +26,7 @@ _KNOWN = {
     ),
     "UnitsError": Remedy("a signal is not in volts", "leave out these records: they hold something other than an ECG"),
     "DateError": Remedy("no date and time of the recording is known", "add a column ecg_time to input_csv"),
-    "UidError": Remedy("a given UID is none, or given twice", "correct the UID column of input_csv"),
+    "UidError": Remedy("a given UID is none, or given twice", "give another UID, or none"),
     "IdError": Remedy("a study or subject id cannot be used", "correct the id in input_csv"),
     "MetadataError": Remedy("the rows of CSV and metadata contradict each other", "correct the row in metadata"),
     "PathError": Remedy("a path is empty, malformed or leaves wfdb_dir", "correct the path in input_csv"),

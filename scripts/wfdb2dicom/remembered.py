@@ -83,10 +83,10 @@ class Memory:
         path = self._kept / f"{name}.tsv"
         try:
             if table_digest(path) != digest:
-                raise TableError(f"{path} is not the plan file that was kept")
+                raise TableError  # nobody is told: the plan is made anew
             return read_plan(path)[1]
         except OSError as error:
-            raise TableError(f"{path} cannot be read: {error}") from error
+            raise TableError from error
 
     def give(self, name: str) -> bool:
         """Give a kept plan file its name among the plan files again; whether that was possible."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,6 +123,7 @@ class Locator:
         self._roots = tuple({root.rstrip("/") + "/" for root in (self._root, os.path.realpath(wfdb_dir))})
         self._name = os.path.basename(self._root)
         self._prefixes: dict[str, str | None] = {}
+        self._leads: dict[str, bool] = {}
 
     def locate(self, cell: str) -> tuple[str, str]:
         """Record relative to wfdb_dir, and path for the DICOM, both without extension.
@@ -132,6 +134,10 @@ class Locator:
             When there is no path, it leaves wfdb_dir, or it cannot be a file name.
         """
         path = self._tidy(cell)
+        if self._stands(path):  # as it is written goes first
+            return path, path
+        if match := _DATA_SET.match(path):
+            path = path[match.end() :]
         top, separator, rest = path.partition("/")
         if separator and top == self._name and top != "files" and not self._is_folder(top):
             path = rest  # the CSV counts from the folder above wfdb_dir
@@ -157,7 +163,7 @@ class Locator:
         return self.locate(f"files/{group}/{record}")
 
     def _tidy(self, cell: str) -> str:
-        """The path relative to wfdb_dir: forward slashes, no extension, no folder of the data set in front."""
+        """The path relative to wfdb_dir as the cell names it: forward slashes, no extension."""
         if _USUAL_PATH.fullmatch(cell):
             return cell
         path = cell.strip().replace("\\", "/")
@@ -177,13 +183,20 @@ class Locator:
         path = "/".join(parts)
         if path[-4:].lower() in _SUFFIXES and path[-5:-4] not in ("", "/"):
             path = path[:-4]
-        if match := _DATA_SET.match(path):
-            path = path[match.end() :]
         if not path:
             raise PathError(f"path {shown} names no record")
         if len(path) * 4 > _LONGEST_NAME:
             _require_short(path, shown)
         return path
+
+    def _stands(self, path: str) -> bool:
+        """Whether the folder that a path begins with is below wfdb_dir; behind ``files``, the one that follows it."""
+        folder, separator, _ = path.rpartition("/")
+        top, *rest = folder.split("/", 2)
+        lead = f"files/{rest[0]}" if top == "files" and rest else top
+        if lead not in self._leads:
+            self._leads[lead] = bool(separator) and self._is_folder(lead)
+        return self._leads[lead]
 
     def _prefix(self, folder: str) -> str | None:
         """What stands before a folder on disk, ``files/`` or nothing; None where it is in neither place."""
@@ -198,7 +211,7 @@ class Locator:
         """The same for a record that lies in no folder of its own."""
         if self._prefix(".") == "":  # no folder files/ in wfdb_dir
             return ""
-        places = ("files/", "")
+        places = ("", "files/")
         return next((p for p in places if self._ask(f"{p}{name}.hea")), None)
 
     def _is_folder(self, path: str) -> bool:
@@ -241,21 +254,15 @@ def read_studies(
     ConfigError
         As `iter_rows`; and for a missing column, no rows at all, or a study that stands twice.
     """
-    header, rows = iter_rows(input_csv)
-    if study_id_col not in header:
-        raise missing_column("study_id_col", study_id_col, input_csv, header)
+    header, first, rows, path_at = _begin(input_csv, study_id_col, path_col)
     id_at = header.index(study_id_col)
     subject_at = header.index("subject_id") if "subject_id" in header else -1
     time_at = header.index("ecg_time") if "ecg_time" in header else -1
-    first = next(rows, None)
-    if first is None:
-        raise ConfigError(f"input_csv: {input_csv} has column names but no rows. Add a row for each study to convert.")
-    path_at = _path_column(header, first[1], path_col, input_csv)
     locator = locator or Locator(wfdb_dir)
     subjects: dict[str, str] = {}  # one string for the many studies of a patient
     lines: dict[str, int] = {}
     studies = []
-    for line, row in _chain(first, rows):
+    for line, row in chain([first], rows):
         study_id, error = identify(row[id_at], line)
         if (other := lines.setdefault(study_key(study_id), line)) != line:
             raise ConfigError(
@@ -275,9 +282,23 @@ def read_studies(
     return _without_shared_records(studies)
 
 
-def _chain(first: tuple[int, list[str]], rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    yield first
-    yield from rows
+def check_beginning(input_csv: Path, study_id_col: str, path_col: str) -> None:
+    """Raise the `ConfigError` of `read_studies` for what column names and first row show, without reading the rest."""
+    _begin(input_csv, study_id_col, path_col)
+
+
+Row = tuple[int, list[str]]
+
+
+def _begin(input_csv: Path, study_id_col: str, path_col: str) -> tuple[list[str], Row, Iterator[Row], int]:
+    """Column names, first row, the rows behind it, and the index of the column of paths, -1 if they are rebuilt."""
+    header, rows = iter_rows(input_csv)
+    if study_id_col not in header:
+        raise missing_column("study_id_col", study_id_col, input_csv, header)
+    first = next(rows, None)
+    if first is None:
+        raise ConfigError(f"input_csv: {input_csv} has column names but no rows. Add a row for each study to convert.")
+    return header, first, rows, _path_column(header, first[1], path_col, input_csv)
 
 
 def _path_column(header: list[str], row: list[str], path_col: str, input_csv: Path) -> int:

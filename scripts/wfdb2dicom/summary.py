@@ -120,7 +120,8 @@ def words(summary: dict[str, Any], max_failed: float) -> str:
         "",
         f"{summary['studies']} studies: {summary['succeeded']} DICOM objects ({size_words(summary['bytes'])}), "
         f"{summary['failed']} failed ({_share(summary)}; max_failed allows {100 * max_failed:.4g} %)",
-        f"this run: {summary['converted']} converted, {summary['batches_run']} of {summary['batches']} batches, "
+        f"the run that made the tables: {summary['converted']} converted, "
+        f"{summary['batches_run']} of {summary['batches']} batches, "
         f"{summary['seconds']:.1f} s" + _rate(summary),
     ]
     for error in summary["errors"]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,19 @@ import pytest
 from wfdb2dicom import tables, watch
 from wfdb2dicom.acquisition import Acquisition
 
-from .helpers import ENVIRONMENT, Work, batch_command, make_tree, outcomes, record_text, subject_of, write, write_csv
+from .helpers import (
+    ENVIRONMENT,
+    Work,
+    batch_command,
+    convert,
+    make_plan,
+    make_tree,
+    outcomes,
+    record_text,
+    subject_of,
+    write,
+    write_csv,
+)
 
 MEGABYTE = 1 << 20
 LIMIT = 300  # MB of a convert job, whatever its number of studies
@@ -83,3 +96,25 @@ def test_no_line_of_log_or_screen_names_a_patient(tmp_path: Path) -> None:
         assert not SECRET.findall(text), (name, SECRET.findall(text), text[:3000])
     assert len(work.errors()) == 8
     assert "such as study 4000000" in output  # and yet it says which study, and why
+
+
+@pytest.mark.workflow
+def test_neither_does_a_finding_of_validate(tmp_path: Path) -> None:
+    work = Work(tmp_path / "work", {"studies_per_job": 4, "watch_sources": False})
+    make_tree(work.folder / "wfdb", 4)
+    work.run()
+    dicom = next((work.folder / "dicom").rglob("*.dcm"))
+    content = bytearray(dicom.read_bytes())
+    content[content.index(b"UCUM")] = ord("X")  # another coding scheme
+    dicom.write_bytes(content)
+    said = work.run("validate", status=1).output
+    assert "1 have findings" in said and "for example study 4000000" in said
+    for text in (said, *(p.read_text() for p in (work.folder / "logs").rglob("*.log"))):
+        assert not SECRET.findall(text), text
+
+
+def test_neither_does_a_job_that_cannot_write(tmp_path: Path) -> None:
+    make_plan(tmp_path)
+    run = convert(tmp_path, status=1, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)))
+    assert "error: cannot write '40000000.dcm': File too large" in run.output
+    assert not SECRET.findall(run.output)

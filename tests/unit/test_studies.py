@@ -141,9 +141,23 @@ def test_a_missing_record_is_named_as_the_csv_names_it(tree):
 
 def test_the_folders_are_looked_up_once(tree, monkeypatch):
     locator = Locator(tree)
-    locator.locate(RECORD)
+    bare, other = RECORD.removeprefix("files/"), f"p1000/p{SUBJECT}/s40689239/40689239"
+    for spelling in (RECORD, bare):
+        locator.locate(spelling)
     monkeypatch.setattr("os.path.isdir", lambda path: pytest.fail(f"{path} was looked up again"))
-    assert locator.locate(f"p1000/p{SUBJECT}/s40689239/40689239")[0] == f"files/p1000/p{SUBJECT}/s40689239/40689239"
+    assert locator.locate(other)[0] == locator.locate(f"files/{other}")[0] == f"files/{other}"
+
+
+def test_a_path_as_it_is_written_goes_before_all_that_it_may_stand_for(tmp_path):
+    for folder in ("siteB/files/p1000", "files/p1000", "files/a", "a", "mimic-iv-ecg-demo/files"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "flat.hea").touch()
+    (tmp_path / "files/flat.hea").touch()
+    locator = Locator(tmp_path)
+    for path in (f"siteB/{RECORD}", RECORD, "a/r", "files/a/r", "mimic-iv-ecg-demo/files/r", "flat"):
+        assert locator.locate(path) == (path, path)
+    # A folder that is not there is one that the data set was in elsewhere.
+    assert locator.locate(f"siteC/{RECORD}") == (RECORD, RECORD)
 
 
 @pytest.mark.parametrize(

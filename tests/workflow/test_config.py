@@ -37,6 +37,11 @@ class TestValues:
             ({"max_failed": 5}, ["max_failed: 5", "maximum of 1"]),
             ({"uid_root": 2.25}, ["uid_root: 2.25 is a number where text is needed: put it in quotes"]),
             ({"uid_root": "2.025"}, ["uid_root: '2.025' is no UID root"]),
+            (
+                {"dcm_dir": "~/ecg"},
+                ["dcm_dir: '~/ecg' holds '~' or '$', which no shell replaces here: write the whole"],
+            ),
+            ({"output_csv": "$SCRATCH/x.csv"}, ["output_csv: '$SCRATCH/x.csv' holds '~' or '$'"]),
             ({"dcm_dir": ""}, ["dcm_dir: '' is empty"]),
             ({"metadata": ["a.csv"]}, ["metadata: ['a.csv'] is not a string"]),
         ],
@@ -136,6 +141,13 @@ class TestInputs:
             ),
             ({"error_log": "out.csv", "output_csv": "wfdb/../out.csv"}, "error_log: 'out.csv' is output_csv ("),
             ({"dcm_path_col": "dcm_error"}, "error_col: 'dcm_error' is dcm_path_col too: name another column"),
+            ({"dcm_path_col": "study_id"}, "dcm_path_col: 'study_id' is a column that is read: name another one"),
+            ({"error_col": "path"}, "error_col: 'path' is a column that is read: name another one for the result"),
+            (
+                {"study_id_col": "studyid"},
+                "study_id_col: studies.csv has no column 'studyid'. Did you mean 'study_id'?",
+            ),
+            ({"path_col": "where"}, "path_col: studies.csv has no column 'where'"),
         ],
     )
     def test_wrong_input(self, options: dict[str, object], given: dict[str, object], words: str) -> None:
@@ -152,7 +164,7 @@ class TestInputs:
     ) -> None:
         (tmp_path / "link.csv").symlink_to("studies.csv")
         (tmp_path / "folder").symlink_to(tmp_path)
-        (tmp_path / "other.csv").touch()
+        (tmp_path / "other.csv").write_text("study_id,path\n1,a\n")
         mine = options | {"input_csv": "other.csv", key: "studies.csv"}
         check_inputs(mine)
         with pytest.raises(ConfigError) as error:
@@ -171,6 +183,22 @@ class TestInputs:
         (tmp_path / "results/summary.json").touch()
         with pytest.raises(ConfigError, match=r"metadata: 'results/summary.json' is .* of the workflow itself"):
             check_inputs(options | {"metadata": "results/summary.json"})
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("study_id,path\n", "has column names but no rows"),
+            ("study_id;path\n1;a\n", "is separated by ';', not by commas"),
+            ("", "is empty"),
+            ("study_id,path\n1\n", "line 2: 1 cells instead of the 2 of the header"),
+        ],
+    )
+    def test_what_the_first_rows_show_is_told_before_any_work(
+        self, options: dict[str, object], tmp_path: Path, text: str, words: str
+    ) -> None:
+        (tmp_path / "studies.csv").write_text(text)
+        with pytest.raises(ConfigError, match=words):
+            check_inputs(options)
 
     def test_a_module_may_wait_for_its_inputs(self, options: dict[str, object]) -> None:
         check_inputs(options | {"input_csv": "later.csv", "wfdb_dir": "later"}, may_be_made_later=True)
