@@ -18,7 +18,7 @@ from wfdb2dicom import watch
 from wfdb2dicom.identity import ENCODING_VERSION
 from wfdb2dicom.options import Options
 from wfdb2dicom.patients import read_patients, with_patient
-from wfdb2dicom.processes import cores
+from wfdb2dicom.processes import workers
 from wfdb2dicom.remembered import Memory, Remembered, origin_of
 from wfdb2dicom.settle import Settlement, Settling, Task, settle
 from wfdb2dicom.studies import Locator, read_studies
@@ -132,7 +132,7 @@ def _settle(request: Request, plans: Path, receipts: Path, tasks: Sequence[Task]
         overwrite=request.overwrite,
         watch_files=request.watch_sources,
     )
-    return settle(settling, tasks, partial(batch_name, count=plan.count), cores(plan.studies))
+    return settle(settling, tasks, partial(batch_name, count=plan.count), workers(plan.studies, watch.LOOKERS))
 
 
 def read_rows(request: Request, locator: Locator | None = None) -> tuple[list[PlanRow], tuple[str, ...]]:
