@@ -132,7 +132,9 @@ def _settle(request: Request, plans: Path, receipts: Path, tasks: Sequence[Task]
         overwrite=request.overwrite,
         watch_files=request.watch_sources,
     )
-    return settle(settling, tasks, partial(batch_name, count=plan.count), workers(plan.studies, watch.LOOKERS))
+    # Rows are not handed to other processes: touching them for that would double the memory that they share with us.
+    processes = 1 if any(task.rows for task in tasks) else workers(plan.studies, watch.LOOKERS)
+    return settle(settling, tasks, partial(batch_name, count=plan.count), processes)
 
 
 def read_rows(request: Request, locator: Locator | None = None) -> tuple[list[PlanRow], tuple[str, ...]]:
