@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Look whether files, plan and receipts agree, with all cores; the exit status says so (wfdb2dicom.watch.AGREE)."""
+"""Look whether files, plan and receipts agree, in several processes; the exit status says so (AGREE or DIFFER)."""
 
 import argparse
 import gc
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from wfdb2dicom import watch
-from wfdb2dicom.processes import cores, studies_in
+from wfdb2dicom.processes import studies_in, workers
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--retry-failed", choices=["transient", "all", "none"], default="transient")
     parser.add_argument("--watch-files", action="store_true", help="look at source files and DICOMs too")
     args = parser.parse_args()
-    processes = cores(studies_in(args.plans.glob("*.tsv")))
+    processes = workers(studies_in(args.plans.glob("*.tsv")), watch.LOOKERS)
     return watch.DIFFER if watch.differ(**vars(args), processes=processes) else watch.AGREE
 
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 from wfdb2dicom.csvtext import iter_rows, missing_column
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.manifest import Manifest, tabulate
-from wfdb2dicom.processes import cores, spread, studies_in
+from wfdb2dicom.processes import spread, studies_in, workers
 from wfdb2dicom.studies import identify
 from wfdb2dicom.summary import Tally
 from wfdb2dicom.tables import TableError, fingerprint, options_line, read_plan, read_receipt
@@ -138,7 +138,7 @@ def batches(request: Request) -> Iterator[Batch]:
     """
     paths = sorted(request.plans.glob("*.tsv"))
     look = partial(_batch, receipts=request.receipts, dcm_dir=request.dcm_dir, started=request.started)
-    return spread(look, paths, processes=cores(studies_in(paths)))
+    return spread(look, paths, processes=workers(studies_in(paths)))
 
 
 def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> Batch:

@@ -18,7 +18,7 @@ from wfdb2dicom import watch
 from wfdb2dicom.identity import ENCODING_VERSION
 from wfdb2dicom.options import Options
 from wfdb2dicom.patients import read_patients, with_patient
-from wfdb2dicom.processes import cores
+from wfdb2dicom.processes import workers
 from wfdb2dicom.remembered import Memory, Remembered, origin_of
 from wfdb2dicom.settle import Settlement, Settling, Task, settle
 from wfdb2dicom.studies import Locator, read_studies
@@ -132,7 +132,9 @@ def _settle(request: Request, plans: Path, receipts: Path, tasks: Sequence[Task]
         overwrite=request.overwrite,
         watch_files=request.watch_sources,
     )
-    return settle(settling, tasks, partial(batch_name, count=plan.count), cores(plan.studies))
+    # Rows are not handed to other processes: touching them for that would double the memory that they share with us.
+    processes = 1 if any(task.rows for task in tasks) else workers(plan.studies, watch.LOOKERS)
+    return settle(settling, tasks, partial(batch_name, count=plan.count), processes)
 
 
 def read_rows(request: Request, locator: Locator | None = None) -> tuple[list[PlanRow], tuple[str, ...]]:

@@ -22,12 +22,19 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def cores(studies: int) -> int:
-    """How many processes are to share the batches of some studies: one a core that is ours, but 1 for a few studies."""
+def workers(studies: int, least: int = 1) -> int:
+    """How many processes are to share the batches of some studies: one a core that is ours, but 1 for a few studies.
+
+    Parameters
+    ----------
+    studies : int
+    least : int
+        At least so many for many studies, whatever the cores: of work that waits for a file system.
+    """
     if studies < WORTH:
         return 1
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(available, _MOST)
+    return max(least, min(available, _MOST))
 
 
 def studies_in(plans: Iterable[Path]) -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from wfdb2dicom.errors import is_transient
-from wfdb2dicom.processes import cores, spread, studies_in
+from wfdb2dicom.processes import spread, studies_in, workers
 from wfdb2dicom.tables import (
     PlanRow,
     ReceiptRow,
@@ -33,7 +33,7 @@ from wfdb2dicom.tables import (
 from wfdb2dicom.wholefile import replace_file
 
 TOKEN_FILE = ".token.json"
-LOOKERS = 8  # threads that look at files: on a network file system each look is a wait of its own
+LOOKERS = 8  # threads or processes that look at files: on a network file system each look is a wait of its own
 AGREE, DIFFER = 0, 10  # exit status of scripts/look.py; a program that fails otherwise has another one
 _MOST_FILES = 1000  # of one record that are looked at
 FURTHER = "further_sources"  # among the facts of a receipt
@@ -76,7 +76,7 @@ def token(
 
 def _differ(plans: Path, receipts: Path, retry_failed: str, *, watch_files: bool) -> bool:
     """`differ`, in processes of a program of its own where there is much to look at."""
-    if cores(studies_in(plans.glob("*.tsv"))) > 1:
+    if workers(studies_in(plans.glob("*.tsv")), LOOKERS) > 1:
         # Forking the process that calls this, Snakemake's, is not safe: it has threads.
         program = Path(__file__).resolve().parent.parent / "look.py"
         command: list[str | Path] = [sys.executable, program, plans, receipts, f"--retry-failed={retry_failed}"]
@@ -236,7 +236,7 @@ def receipt_mismatch(
     # What the plan itself found to fail is looked at by every plan: trying it again is of no use.
     hopeless = {row.study_id for row in planned if row.error}
     for row, receipt in zip(planned, receipts, strict=True):
-        if watch_files and further_sources_changed(options["wfdb_dir"], row, receipt):
+        if watch_files and FURTHER in receipt.facts and further_sources_changed(options["wfdb_dir"], row, receipt):
             return True
         if receipt.status == "failed":
             if wants_retry(receipt, retry_failed) and receipt.study_id not in hopeless:
