@@ -49,7 +49,11 @@ _UNITS = {"ms": "millisecond", "deg": "degree", "{H.B.}/min": "heart beats per m
 
 
 def annotate(acquisition: Acquisition) -> tuple[Annotation, ...]:
-    """Annotations of a recording: ventricular rate, intervals, axes, then the lines of the report."""
+    """Annotations of a recording: ventricular rate, intervals, axes, then the lines of the report.
+
+    The lines stand beside a ventricular rate or not at all: a reader (dicomecg_convert) that meets text looks for the
+    rate, and crashes without it.
+    """
     known = dict(acquisition.measurements)
     found = []
     for code, meaning, start, end, shortest, longest in _INTERVALS:
@@ -62,7 +66,8 @@ def annotate(acquisition: Acquisition) -> tuple[Annotation, ...]:
             found.append(Annotation("2:16770", "VRate", str(round(60_000 / value)), "{H.B.}/min"))
         found.append(Annotation(code, meaning, str(value), "ms"))
     found += [Annotation(code, meaning, str(known[name]), "deg") for code, meaning, name in _AXES if name in known]
-    lines = (line.strip() for line in acquisition.reports)
+    rated = any(annotation.meaning == "VRate" for annotation in found)
+    lines = (line.strip() for line in acquisition.reports if rated)
     found += [Annotation(text=line) for line in lines if line.isprintable() and 0 < len(line) <= _MAX_ST]
     return tuple(found)
 

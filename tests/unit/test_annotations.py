@@ -71,6 +71,13 @@ def test_what_is_not_plausible_is_left_out(meaning: str, within: dict[str, int],
     assert meaning not in measured(**beyond)
 
 
+def test_report_lines_stand_beside_a_ventricular_rate_or_not_at_all(acquisition: Acquisition) -> None:
+    known = replace(acquisition, measurements=(("rr_interval", 659), ("p_axis", 81)), reports=("Sinus rhythm",))
+    assert [a.text or a.meaning for a in annotate(known)] == ["VRate", "RR Interval", "P Axis", "Sinus rhythm"]
+    known = replace(known, measurements=(("p_axis", 81),))
+    assert [a.text or a.meaning for a in annotate(known)] == ["P Axis"]
+
+
 @pytest.fixture
 def annotated(acquisition: Acquisition) -> Acquisition:
     row = from_row(MEASURED | {f"report_{n}": line for n, line in enumerate(REPORT)}, annotations=True)

@@ -135,3 +135,25 @@ def test_a_value_that_is_none_is_refused_even_where_it_would_not_be_used(
     refused = convert(make_record(), tmp_path / "x.dcm", option, value)
     assert refused.returncode != 0 and words in refused.stderr
     assert not (tmp_path / "x.dcm").exists()
+
+
+def test_check_says_what_is_wrong_by_line_and_status(project: Path, convert: Run, make_record, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.dcm", tmp_path / "bad.dcm"
+    record = make_record()
+    convert(record, good)
+    bad.write_bytes(good.read_bytes().replace(b"CS\x04\0ECG ", b"CS\x04\0EEG "))
+
+    def check(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(project / "scripts/check.py"), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    done = check(good)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = check(good, bad)
+    assert done.returncode == 1 and done.stdout.startswith(f"{bad}: ") and "Modality" in done.stdout
+    assert str(good) not in done.stdout and "PS3.3" in done.stdout
+    assert check("--record", record, good).returncode == 0
+    assert check("--record", make_record("40689239", gain="100.0(0)/mV"), good).returncode == 1
+    done = check(tmp_path / "none.dcm")
+    assert done.returncode == 1 and "error: " in done.stderr
+    assert check("--record", record, good, bad).returncode == 2

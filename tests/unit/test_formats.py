@@ -168,6 +168,7 @@ def test_every_real_record_becomes_its_class_or_says_why_not(shared_data: Path, 
             assert facts["sop_class_uid"] == f"1.2.840.10008.5.1.4.1.1.9.1.{expected}", name
             assert_same_as_wfdb(record, dicom)
             assert [c for c in complaints(dciodvfy, dicom) if not excused(c, expected, options)] == [], name
+            assert check_file(dicom) == [], name  # of classes too that dciodvfy does not know
 
 
 @pytest.mark.real

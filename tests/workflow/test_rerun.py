@@ -93,6 +93,19 @@ def test_a_changed_metadata_row_rewrites_that_study_only(work: Work) -> None:
     assert changed(before, work.dicoms()) == dicom_names(study)
 
 
+def test_a_metadata_row_changed_in_place_with_an_old_time_rewrites_that_study_only(work: Work) -> None:
+    before = work.dicoms()
+    csv = work.folder / "wfdb/machine_measurements.csv"
+    rows = csv.read_text().splitlines()
+    rows[3] = rows[3].replace("6000000", "6000001")
+    csv.write_text("\n".join(rows) + "\n")
+    os.utime(csv, (0, 0))
+    study = int(rows[3].split(",")[1])
+    assert work.run().batches == [work.batch_of(study)]
+    assert changed(before, work.dicoms()) == dicom_names(study)
+    assert work.run().nothing_done
+
+
 @pytest.mark.parametrize("damage", ["deleted", "truncated"])
 def test_a_lost_dicom_is_made_again_and_no_other(work: Work, damage: str) -> None:
     before = work.dicoms()
