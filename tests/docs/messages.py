@@ -15,6 +15,9 @@ BASES = {
     "ArchiveError",
     "Unreachable",
     "WorkflowError",
+    # of the command lines: argparse says them with the usage of the command
+    "ArgumentTypeError",
+    "error",
 }
 
 
@@ -39,10 +42,10 @@ def of_library(folder: Path) -> Iterator[Message]:
 
 
 def of_rules(folder: Path) -> Iterator[Message]:
-    """The messages of WorkflowErrors in Snakefiles, which are Python but for their rules."""
+    """The messages of errors in Snakefiles, which are Python but for their rules."""
     for path in sorted(folder.rglob("*.smk")):
         source = path.read_text(encoding="utf-8")
-        for match in re.finditer(r"WorkflowError\(", source):
+        for match in re.finditer(r"(?:WorkflowError|ConfigError)\(", source):
             call = _balanced(source, match.end() - 1)
             node = ast.parse(f"f{call}", mode="eval").body
             assert isinstance(node, ast.Call)
