@@ -103,7 +103,7 @@ def start_up(tree: Path, folder: Path) -> Cost:
     command = workflow(tree, work, "--config", f"input_csv={small}", "metadata=")
     run(command, log=work / "log")
     jobs = (batch_job(work, f"again-{n}") for n in range(5))
-    return min((cost for cost, _ in jobs), key=lambda cost: cost.wall)
+    return min((cost for cost, _ in jobs), key=lambda cost: cost.cpu)
 
 
 def batch_job(work: Path, target: str = "alone") -> tuple[Cost, int]:
@@ -141,7 +141,8 @@ def measure(tree: Path, folder: Path, baseline_studies: int) -> dict[str, Any]:
     if b"Nothing to be done" not in (folder / "again.log").read_bytes():
         sys.exit(f"the second run did something, see {folder / 'again.log'}")
     into_memory(tree)
-    batch, studies = batch_job(work)
+    # The least of five, as of the start-up that is taken off: what a guest's host adds to a run is no work of ours.
+    batch, studies = min((batch_job(work, f"alone-{n}") for n in range(5)), key=lambda job: job[0].cpu)
     start = start_up(tree, folder)
     figures |= {"batch": batch.as_dict(), "start_up": start.as_dict()}
     figures["conversion_ms"] = (batch.cpu - start.cpu) / (studies - 1) * 1000
