@@ -76,8 +76,8 @@ def complete(given: Mapping[str, Any], schema: Path) -> dict[str, Any]:
             problems.append(
                 f"{key}: {value!r} holds a brace, which Snakemake takes for a wildcard, or a line break: rename"
             )
-        elif key in PATHS and re.match(r"~|.*\$", str(value)):
-            problems.append(f"{key}: {value!r} holds '~' or '$', which no shell replaces here: write the whole path")
+        elif key in PATHS and _SHELL(str(value)):
+            problems.append(f"{key}: {value!r} begins with what only a shell replaces: write the whole path")
     if problems:
         raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {p}" for p in problems)]))
     defaults = {key: rule["default"] for key, rule in properties.items() if "default" in rule}
@@ -198,6 +198,9 @@ def _check_outputs(options: Mapping[str, Any]) -> None:
         if other := taken.get(os.path.realpath(path)):
             raise ConfigError(f"{key}: {path!r} is {other} itself: name another file")
         taken[os.path.realpath(path)] = f"{key} ({path!r})"
+
+
+_SHELL = re.compile(r"(?:~[\w.-]*|\$\w+|\$\{\w+\})(?:/|$)").match  # ~/ecg, $SCRATCH/ecg
 
 
 @cache

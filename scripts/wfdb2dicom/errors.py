@@ -94,6 +94,9 @@ _PATIENT = re.compile(r"\b(subject(?:_id)?|patient(?:_id)?)( is)? ('[^']*'|\"[^\
 _PATIENT_FOLDER = re.compile(r"\bp\d{8}\b")
 
 
+_QUOTED = re.compile(r"""(['"])(?:(?!\1).)*/((?:(?!\1|/).)*)\1""")
+
+
 def without_patient(error: str, *known: str) -> str:
     """The words of an error for log and screen: no folders, which MIMIC-IV-ECG names after patients, and no patients.
 
@@ -112,7 +115,7 @@ def complaint(error: BaseException) -> str:
     """What stopped a job or a run, for the screen: a target's file without its folders, which may name a patient."""
     if isinstance(error, OSError):
         return f"{describe(error).partition(': ')[2]}; no result is lost, mend it and run again"
-    return without_patient(str(error)) if isinstance(error, TargetError) else str(error)
+    return _QUOTED.sub(r"\1\2\1", str(error)) if isinstance(error, TargetError) else str(error)
 
 
 def is_transient(error: str) -> bool:

@@ -125,6 +125,8 @@ def test_an_archive_that_goes_down_fails_the_job_and_the_rest_goes_later(
         while archive.get("/statistics")["CountInstances"] < 30:
             assert process.poll() is None
             time.sleep(0.005)
+        process.send_signal(signal.SIGSTOP)  # an archive that shuts down may take what comes until it is gone
+    process.send_signal(signal.SIGCONT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "does not answer (" in errors and f"of the {MANY} objects of batch 001-000 are there, run again" in errors

@@ -39,9 +39,9 @@ class TestValues:
             ({"uid_root": "2.025"}, ["uid_root: '2.025' is no UID root"]),
             (
                 {"dcm_dir": "~/ecg"},
-                ["dcm_dir: '~/ecg' holds '~' or '$', which no shell replaces here: write the whole"],
+                ["dcm_dir: '~/ecg' begins with what only a shell replaces: write the whole"],
             ),
-            ({"output_csv": "$SCRATCH/x.csv"}, ["output_csv: '$SCRATCH/x.csv' holds '~' or '$'"]),
+            ({"output_csv": "$SCRATCH/x.csv"}, ["output_csv: '$SCRATCH/x.csv' begins with what only a shell"]),
             ({"dcm_dir": ""}, ["dcm_dir: '' is empty"]),
             ({"metadata": ["a.csv"]}, ["metadata: ['a.csv'] is not a string"]),
         ],

@@ -61,12 +61,10 @@ def lift_start_limit():
 
     With one, and Snakemake always has one, each look for jobs to start is followed by another a second later, and each
     job that ends begins one more such chain: hundreds of looks a second in the end, a fifth of all CPU at 256 batches.
+    Settings are not known yet while rules are read, so this is for `onstart`.
     """
-    if workflow.scheduling_settings and workflow.local_exec and not workflow.modifier.skip_configfile:
-        workflow.scheduling_settings.max_jobs_per_timespan = None
-
-
-lift_start_limit()
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
 
 
 def literal(path):
