@@ -1,4 +1,4 @@
-"""Machine measurements and report lines as items of Waveform Annotation Sequence (PS3.3 C.10.10), on request only.
+"""Machine measurements and report lines for Waveform Annotation Sequence (PS3.3 C.10.10), on request only.
 
 Code values are of MDC (PS3.16 CID 3228 and 3229), Code Meanings those by which viewers find them (``RR Interval``,
 ``VRate``). Viewers that print the report need a numeric ``VRate`` beside it.
@@ -9,8 +9,6 @@ A measurement that is not plausible is left out, never corrected: the carts writ
 from __future__ import annotations
 
 from typing import NamedTuple
-
-from pydicom.dataset import Dataset
 
 from wfdb2dicom.acquisition import Acquisition
 
@@ -45,7 +43,7 @@ _INTERVALS = (
     _Interval("2:16160", "QT Interval", "qrs_onset", "t_end", 100, 1000),
 )
 _AXES = (("2:16128", "P Axis", "p_axis"), ("2:16132", "QRS Axis", "qrs_axis"), ("2:16136", "T Axis", "t_axis"))
-_UNITS = {"ms": "millisecond", "deg": "degree", "{H.B.}/min": "heart beats per minute"}
+UNITS = {"ms": "millisecond", "deg": "degree", "{H.B.}/min": "heart beats per minute"}
 
 
 def annotate(acquisition: Acquisition) -> tuple[Annotation, ...]:
@@ -70,24 +68,3 @@ def annotate(acquisition: Acquisition) -> tuple[Annotation, ...]:
     lines = (line.strip() for line in acquisition.reports if rated)
     found += [Annotation(text=line) for line in lines if line.isprintable() and 0 < len(line) <= _MAX_ST]
     return tuple(found)
-
-
-def code_item(value: str, scheme: str, meaning: str) -> Dataset:
-    """An item of a code sequence (PS3.3 table 8.8-1)."""
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
-    return item
-
-
-def annotation_item(annotation: Annotation) -> Dataset:
-    """An item of Waveform Annotation Sequence about all channels of the first multiplex group."""
-    item = Dataset()
-    if annotation.text:
-        item.UnformattedTextValue = annotation.text
-    else:
-        unit = annotation.unit
-        item.MeasurementUnitsCodeSequence = [code_item(unit, "UCUM", _UNITS[unit])]
-        item.ConceptNameCodeSequence = [code_item(annotation.code, "MDC", annotation.meaning)]
-        item.NumericValue = annotation.value
-    item.ReferencedWaveformChannels = [1, 0]
-    return item

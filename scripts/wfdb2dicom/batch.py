@@ -221,6 +221,7 @@ def _work(job: _Job, connection: Connection, current: Any, supervisor: int) -> N
     """A worker: chunks of study numbers in, lists of receipt rows out; a string is why the target fails."""
     die_with_parent(supervisor)
     keep_freed_memory()
+    gc.enable()
     gc.freeze()  # the table and what is imported stay, so they need not be searched for garbage
     results: list[ReceiptRow] = []
     try:

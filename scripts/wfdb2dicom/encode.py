@@ -1,8 +1,7 @@
-"""The DICOM object: once as a pydicom Dataset, the reference, and once as a template of its bytes, the fast path.
+"""The DICOM object, docs/conversion.md attribute by attribute, as a template of its bytes.
 
-`dataset` builds what docs/conversion.md describes attribute by attribute. `Template` has pydicom encode that Dataset
-once per acquisition layout, keeps the bytes of the attributes that are the same in every object of the layout, and
-encodes only the values that differ. Tests prove that both give the same bytes.
+A `Template` keeps the bytes of the attributes that are the same in every object of an acquisition layout, and only the
+values that differ are encoded for each. Tests prove that pydicom, given the same attributes, writes the same bytes.
 """
 
 from __future__ import annotations
@@ -12,18 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
-from io import BytesIO
 from typing import NamedTuple
 
-from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import dcmwrite, write_data_element
-from pydicom.uid import UID, ExplicitVRLittleEndian
-
-from wfdb2dicom.annotations import Annotation, annotation_item, code_item
+from wfdb2dicom import elements
+from wfdb2dicom.annotations import UNITS, Annotation
+from wfdb2dicom.elements import Attributes, Value
 from wfdb2dicom.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from wfdb2dicom.iod import SopClass
+from wfdb2dicom.part10 import EXPLICIT_VR_LITTLE_ENDIAN
 
 MAX_DS = 16  # characters of a decimal string, PS3.5 table 6.2-1
 _MAX_ST = 1024
@@ -122,6 +117,7 @@ class Instance:
         }
 
 
+_SPECIMEN = Instance("", "", "", datetime(2000, 1, 1), "", "")
 _ABSENT_WHEN_EMPTY = {"StationName", "PatientAge"}  # type 3: no value, no attribute
 
 
@@ -153,40 +149,45 @@ def _shorten(text: str) -> str:
     return f"{mantissa}e{int(exponent)}" if exponent and int(exponent) else mantissa
 
 
-def _channel_definition(channel: Channel, layout: Layout) -> Dataset:
-    item = Dataset()
-    item.ChannelLabel = channel.label
-    item.ChannelSourceSequence = [code_item(channel.code, channel.scheme, channel.meaning)]
-    item.ChannelSensitivity = channel.sensitivity
-    item.ChannelSensitivityUnitsSequence = [code_item("mV", "UCUM", "millivolt")]
-    item.ChannelSensitivityCorrectionFactor = "1"
-    item.ChannelBaseline = channel.baseline
-    item.ChannelSampleSkew = channel.skew
-    item.WaveformBitsStored = layout.sop_class.bits
-    for keyword, value in (
-        ("FilterLowFrequency", layout.filter_low),
-        ("FilterHighFrequency", layout.filter_high),
-        ("NotchFilterFrequency", layout.notch),
-    ):
-        if value:
-            setattr(item, keyword, value)
-    return item
+def _code(value: str, scheme: str, meaning: str) -> Attributes:
+    """An item of a code sequence (PS3.3 table 8.8-1)."""
+    return {"CodeValue": value, "CodingSchemeDesignator": scheme, "CodeMeaning": meaning}
 
 
-def _multiplex_group(layout: Layout, data: bytes) -> Dataset:
+def _channel_definition(channel: Channel, layout: Layout) -> Attributes:
+    filters = {
+        "FilterLowFrequency": layout.filter_low,
+        "FilterHighFrequency": layout.filter_high,
+        "NotchFilterFrequency": layout.notch,
+    }
+    return {
+        "ChannelLabel": channel.label,
+        "ChannelSourceSequence": [_code(channel.code, channel.scheme, channel.meaning)],
+        "ChannelSensitivity": channel.sensitivity,
+        "ChannelSensitivityUnitsSequence": [_code("mV", "UCUM", "millivolt")],
+        "ChannelSensitivityCorrectionFactor": "1",
+        "ChannelBaseline": channel.baseline,
+        "ChannelSampleSkew": channel.skew,
+        "WaveformBitsStored": (layout.sop_class.bits,),
+        **{keyword: value for keyword, value in filters.items() if value},
+    }
+
+
+def _multiplex_group(layout: Layout) -> Attributes:
+    """A multiplex group without its samples."""
     bits = layout.sop_class.bits
-    group = Dataset()
-    group.WaveformOriginality = "ORIGINAL"
-    group.NumberOfWaveformChannels = len(layout.channels)
-    group.NumberOfWaveformSamples = layout.n_samples
-    group.SamplingFrequency = layout.frequency
-    group.MultiplexGroupLabel = "RHYTHM"
-    group.ChannelDefinitionSequence = [_channel_definition(c, layout) for c in layout.channels]
-    group.WaveformBitsAllocated = bits
-    group.WaveformSampleInterpretation = "SS" if bits == 16 else "SL"
+    group: dict[str, Value] = {
+        "WaveformOriginality": "ORIGINAL",
+        "NumberOfWaveformChannels": (len(layout.channels),),
+        "NumberOfWaveformSamples": (layout.n_samples,),
+        "SamplingFrequency": layout.frequency,
+        "MultiplexGroupLabel": "RHYTHM",
+        "ChannelDefinitionSequence": [_channel_definition(channel, layout) for channel in layout.channels],
+        "WaveformBitsAllocated": (bits,),
+        "WaveformSampleInterpretation": "SS" if bits == 16 else "SL",
+    }
     if layout.padding is not None:
-        group.add_new("WaveformPaddingValue", "OW", layout.padding.to_bytes(bits // 8, "little", signed=True))
-    group.add_new("WaveformData", "OW", data)
+        group["WaveformPaddingValue"] = layout.padding.to_bytes(bits // 8, "little", signed=True)
     return group
 
 
@@ -195,62 +196,72 @@ def describe_omission(omitted: Sequence[str]) -> str:
     return f"Signals that are no ECG were left out: {', '.join(omitted)}"[:_MAX_ST]
 
 
-def _contribution(omitted: Sequence[str]) -> Dataset:
+def _contribution(omitted: Sequence[str]) -> Attributes:
     """What the converter did to the recording (PS3.3 C.12.1, Contributing Equipment Sequence)."""
-    item = Dataset()
-    item.Manufacturer = _EQUIPMENT["Manufacturer"]
-    item.SoftwareVersions = _EQUIPMENT["SoftwareVersions"]
-    item.ContributionDescription = describe_omission(omitted)
-    item.PurposeOfReferenceCodeSequence = [code_item("109102", "DCM", "Processing Equipment")]  # CID 7005
-    return item
+    return {
+        "Manufacturer": _EQUIPMENT["Manufacturer"],
+        "SoftwareVersions": _EQUIPMENT["SoftwareVersions"],
+        "ContributionDescription": describe_omission(omitted),
+        "PurposeOfReferenceCodeSequence": [_code("109102", "DCM", "Processing Equipment")],  # CID 7005
+    }
 
 
-def dataset(layout: Layout, instance: Instance, data: bytes) -> FileDataset:
-    """The object as pydicom sees it; the reference for what `Template` writes.
-
-    Parameters
-    ----------
-    data : bytes
-        Samples, little-endian, channel by channel within each sample (PS3.3 C.10.9.1.7).
-    """
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = UID(layout.sop_class.uid)
-    meta.MediaStorageSOPInstanceUID = UID(instance.sop_instance_uid)
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    ds = FileDataset("", {}, preamble=b"\0" * 128, file_meta=meta)
-    if not layout.ascii:
-        ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.SOPClassUID = layout.sop_class.uid
-    ds.Modality = "ECG"
-    for keyword in ("AccessionNumber", "Manufacturer", "ReferringPhysicianName", "PatientName", "PatientBirthDate"):
-        setattr(ds, keyword, "")
-    if layout.sop_class.bits == 32:
-        for keyword, value in _EQUIPMENT.items():
-            setattr(ds, keyword, value)
-    ds.PatientIdentityRemoved = "YES"
-    ds.DeidentificationMethod = DEIDENTIFICATION
-    if layout.omitted:
-        ds.ContributingEquipmentSequence = [_contribution(layout.omitted)]
-    ds.SeriesNumber, ds.InstanceNumber = "1", "1"
-    ds.LongitudinalTemporalInformationModified = "MODIFIED"
-    ds.AcquisitionContextSequence = []
-    if instance.annotations:
-        ds.WaveformAnnotationSequence = [annotation_item(annotation) for annotation in instance.annotations]
-    ds.WaveformSequence = [_multiplex_group(layout, data)]
-    for keyword, value in instance.elements().items():
-        if value or keyword not in _ABSENT_WHEN_EMPTY:
-            setattr(ds, keyword, value)
-    return ds
+def _annotation(annotation: Annotation) -> Attributes:
+    """An item of Waveform Annotation Sequence about all channels of the first multiplex group."""
+    if annotation.text:
+        what: dict[str, Value] = {"UnformattedTextValue": annotation.text}
+    else:
+        what = {
+            "MeasurementUnitsCodeSequence": [_code(annotation.unit, "UCUM", UNITS[annotation.unit])],
+            "ConceptNameCodeSequence": [_code(annotation.code, "MDC", annotation.meaning)],
+            "NumericValue": annotation.value,
+        }
+    return {**what, "ReferencedWaveformChannels": (1, 0)}
 
 
-def encode_reference(layout: Layout, instance: Instance, data: bytes) -> bytes:
-    """The file as pydicom writes `dataset`."""
-    stream = BytesIO()
-    dcmwrite(stream, dataset(layout, instance, data), enforce_file_format=True)
-    return stream.getvalue()
+def _file_meta(layout: Layout) -> dict[str, Value]:
+    """File meta information (PS3.10 section 7.1) but for its length and the instance."""
+    return {
+        "FileMetaInformationVersion": b"\0\1",
+        "MediaStorageSOPClassUID": layout.sop_class.uid,
+        "TransferSyntaxUID": EXPLICIT_VR_LITTLE_ENDIAN,
+        "ImplementationClassUID": IMPLEMENTATION_CLASS_UID,
+        "ImplementationVersionName": IMPLEMENTATION_VERSION_NAME,
+    }
+
+
+def _constants(layout: Layout) -> dict[str, Value]:
+    """The attributes that are the layout's, but the waveform."""
+    empty = ("AccessionNumber", "Manufacturer", "ReferringPhysicianName", "PatientName", "PatientBirthDate")
+    return {
+        **dict.fromkeys(empty, ""),
+        **({} if layout.ascii else {"SpecificCharacterSet": "ISO_IR 192"}),
+        "SOPClassUID": layout.sop_class.uid,
+        "Modality": "ECG",
+        **(_EQUIPMENT if layout.sop_class.bits == 32 else {}),
+        "PatientIdentityRemoved": "YES",
+        "DeidentificationMethod": DEIDENTIFICATION,
+        **({"ContributingEquipmentSequence": [_contribution(layout.omitted)]} if layout.omitted else {}),
+        "SeriesNumber": "1",
+        "InstanceNumber": "1",
+        "LongitudinalTemporalInformationModified": "MODIFIED",
+        "AcquisitionContextSequence": [],
+    }
+
+
+@lru_cache(maxsize=256)
+def _annotation_sequence(annotations: tuple[Annotation, ...]) -> bytes:
+    """Waveform Annotation Sequence, b"" when there are none."""
+    if not annotations:
+        return b""
+    return elements.element("WaveformAnnotationSequence", [_annotation(annotation) for annotation in annotations])
+
+
+def _waveform_sequence(layout: Layout, data_size: int) -> bytes:
+    """Waveform Sequence up to the samples, which are the last of the file."""
+    group = elements.dataset(_multiplex_group(layout)) + elements.prefix("WaveformData", data_size)
+    item = elements.item(len(group) + data_size)
+    return elements.prefix("WaveformSequence", len(item) + len(group) + data_size) + item + group
 
 
 class _Slot(NamedTuple):
@@ -261,39 +272,19 @@ class _Slot(NamedTuple):
     pad: bytes
 
 
-_SPECIMEN = Instance("2.25.1", "2.25.1", "2.25.1", datetime(2000, 1, 1), "1", "1", "1", "O", "001Y")
-
-
-def _encode(element: DataElement) -> bytes:
-    stream = DicomBytesIO()
-    stream.is_little_endian, stream.is_implicit_VR = True, False
-    write_data_element(stream, element, ["utf-8"])
-    return stream.getvalue()
-
-
-def _parts(ds: Dataset, instance_keywords: Mapping[str, str]) -> list[bytes | _Slot]:
-    """Each element of a dataset as pydicom encodes it, those of the instance as slots."""
+def _parts(constants: Attributes, slots: Mapping[str, str]) -> list[bytes | _Slot]:
+    """The elements of a dataset in the order of their tags: bytes, and slots, which map an attribute to a keyword."""
     parts: list[bytes | _Slot] = []
-    for element in ds:
-        encoded = _encode(element)
-        keyword = instance_keywords.get(element.keyword)
-        if keyword is not None:
-            parts.append(_Slot(keyword, encoded[:6], b"\0" if element.VR == "UI" else b" "))
-        elif parts and isinstance(parts[-1], bytes):
+    for keyword in sorted({*constants, *slots}, key=elements.TAGS.__getitem__):
+        if keyword in slots:
+            parts.append(_Slot(slots[keyword], elements.prefix(keyword, 0)[:6], elements.padding(keyword)))
+            continue
+        encoded = elements.element(keyword, constants[keyword])
+        if parts and isinstance(parts[-1], bytes):
             parts[-1] += encoded
         else:
             parts.append(encoded)
     return parts
-
-
-@lru_cache(maxsize=256)
-def _annotation_sequence(annotations: tuple[Annotation, ...]) -> bytes:
-    """Waveform Annotation Sequence as pydicom encodes it, b"" when there are none."""
-    if not annotations:
-        return b""
-    ds = Dataset()
-    ds.WaveformAnnotationSequence = [annotation_item(annotation) for annotation in annotations]
-    return _encode(ds["WaveformAnnotationSequence"])
 
 
 def _fill(parts: list[bytes | _Slot], values: Mapping[str, str]) -> bytes:
@@ -316,7 +307,6 @@ class Template:
     Parameters
     ----------
     layout : Layout
-        pydicom encodes a specimen of it, once.
 
     Attributes
     ----------
@@ -326,23 +316,20 @@ class Template:
 
     def __init__(self, layout: Layout) -> None:
         self.data_size = layout.n_samples * len(layout.channels) * layout.sop_class.bits // 8
-        specimen = dataset(layout, _SPECIMEN, bytes(self.data_size))
-        self._meta = _parts(specimen.file_meta, {"MediaStorageSOPInstanceUID": "SOPInstanceUID"})
-        waveform = _encode(specimen["WaveformSequence"])
-        self._waveform = waveform[: len(waveform) - self.data_size]
-        del specimen.WaveformSequence  # the last element; Waveform Annotation Sequence is the one before it
-        self._dataset = _parts(specimen, {keyword: keyword for keyword in _SPECIMEN.elements()})
+        self._meta = _parts(_file_meta(layout), {"MediaStorageSOPInstanceUID": "SOPInstanceUID"})
+        self._dataset = _parts(_constants(layout), {keyword: keyword for keyword in _SPECIMEN.elements()})
+        self._waveform = _waveform_sequence(layout, self.data_size)
 
     def head(self, instance: Instance) -> bytes:
         """Everything before the samples: preamble, file meta information (PS3.10 section 7.1), attributes."""
         values = instance.elements()
         meta = _fill(self._meta, values)
-        group_length = b"\x02\0\0\0UL\x04\0" + len(meta).to_bytes(4, "little")
+        group_length = elements.element("FileMetaInformationGroupLength", (len(meta),))
         attributes = _fill(self._dataset, values) + _annotation_sequence(instance.annotations)
         return b"".join((bytes(128), b"DICM", group_length, meta, attributes, self._waveform))
 
 
 @lru_cache(maxsize=256)
 def template(layout: Layout) -> Template:
-    """The template of a layout; a data set has a handful of layouts, so pydicom encodes a handful of headers."""
+    """The template of a layout; a data set has a handful of layouts."""
     return Template(layout)

@@ -1,6 +1,7 @@
 """The fast path writes the very bytes that pydicom would; decimal strings come as close as 16 characters can."""
 
 import io
+from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -8,11 +9,13 @@ import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom import config
+from pydicom import config, datadict
 
-from wfdb2dicom import iod, leads
+from wfdb2dicom import elements, iod, leads
 from wfdb2dicom.annotations import Annotation
-from wfdb2dicom.encode import Channel, Instance, Layout, Template, decimal_string, encode_reference, template
+from wfdb2dicom.encode import Channel, Instance, Layout, Template, decimal_string, template
+
+from .reference import encode_reference
 
 gains = st.floats(1e-3, 1e9).map(Fraction) | st.integers(1, 100_000).map(Fraction)
 hertz = st.sampled_from(["", "0.005", "0.0005", "0.05", "150", "60"]) | st.integers(1, 9999).map(str)
@@ -80,9 +83,12 @@ def objects(draw: st.DrawFn) -> tuple[Layout, Instance, bytes]:
         filter_low=draw(hertz),
         filter_high=draw(hertz),
         notch=draw(hertz),
+        omitted=tuple(draw(st.lists(text(64, 1), max_size=3))),
         padding=draw(st.sampled_from([None, -128, -2048, -32768] + [-(2**31)] * (sop_class.bits == 32))),
-        ascii=all(t.isascii() for t in (*instance.texts(), *(c.label for c in definitions))),
+        ascii=True,
     )
+    words = (*instance.texts(), *layout.omitted, *(c.label for c in definitions))
+    layout = replace(layout, ascii=all(word.isascii() for word in words))
     size = layout.n_samples * len(definitions) * sop_class.bits // 8
     return layout, instance, draw(st.binary(min_size=size, max_size=size))
 
@@ -102,6 +108,13 @@ def test_head_and_samples_are_the_bytes_that_pydicom_writes(made: tuple[Layout, 
         assert [c.ChannelLabel for c in ds.WaveformSequence[0].ChannelDefinitionSequence] == [
             c.label for c in layout.channels
         ]
+
+
+@pytest.mark.parametrize("keyword", elements.TAGS)
+def test_tags_and_representations_are_those_of_the_standard(keyword: str) -> None:
+    tag, vr = elements.TAGS[keyword]
+    assert tag == datadict.tag_for_keyword(keyword)
+    assert vr in datadict.dictionary_VR(tag).split(" or ")
 
 
 def test_equal_layouts_share_a_template() -> None:

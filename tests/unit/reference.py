@@ -1,0 +1,133 @@
+"""The DICOM object as pydicom writes it, attribute by attribute as docs/conversion.md has it: the library's reference.
+
+Written apart from `wfdb2dicom.encode`, which knows nothing of pydicom, so a wrong tag, VR, order, length or value of
+the one shows in the other.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.filewriter import dcmwrite
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from wfdb2dicom.annotations import UNITS, Annotation
+from wfdb2dicom.encode import Channel, Instance, Layout
+from wfdb2dicom.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+
+def code_item(value: str, scheme: str, meaning: str) -> Dataset:
+    """An item of a code sequence (PS3.3 table 8.8-1)."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item
+
+
+def annotation_item(annotation: Annotation) -> Dataset:
+    """An item of Waveform Annotation Sequence about all channels of the first multiplex group."""
+    item = Dataset()
+    if annotation.text:
+        item.UnformattedTextValue = annotation.text
+    else:
+        unit = annotation.unit
+        item.MeasurementUnitsCodeSequence = [code_item(unit, "UCUM", UNITS[unit])]
+        item.ConceptNameCodeSequence = [code_item(annotation.code, "MDC", annotation.meaning)]
+        item.NumericValue = annotation.value
+    item.ReferencedWaveformChannels = [1, 0]
+    return item
+
+
+def _channel_definition(channel: Channel, layout: Layout) -> Dataset:
+    item = Dataset()
+    item.ChannelLabel = channel.label
+    item.ChannelSourceSequence = [code_item(channel.code, channel.scheme, channel.meaning)]
+    item.ChannelSensitivity = channel.sensitivity
+    item.ChannelSensitivityUnitsSequence = [code_item("mV", "UCUM", "millivolt")]
+    item.ChannelSensitivityCorrectionFactor = "1"
+    item.ChannelBaseline = channel.baseline
+    item.ChannelSampleSkew = channel.skew
+    item.WaveformBitsStored = layout.sop_class.bits
+    for keyword, value in (
+        ("FilterLowFrequency", layout.filter_low),
+        ("FilterHighFrequency", layout.filter_high),
+        ("NotchFilterFrequency", layout.notch),
+    ):
+        if value:
+            setattr(item, keyword, value)
+    return item
+
+
+def _multiplex_group(layout: Layout, data: bytes) -> Dataset:
+    bits = layout.sop_class.bits
+    group = Dataset()
+    group.WaveformOriginality = "ORIGINAL"
+    group.NumberOfWaveformChannels = len(layout.channels)
+    group.NumberOfWaveformSamples = layout.n_samples
+    group.SamplingFrequency = layout.frequency
+    group.MultiplexGroupLabel = "RHYTHM"
+    group.ChannelDefinitionSequence = [_channel_definition(c, layout) for c in layout.channels]
+    group.WaveformBitsAllocated = bits
+    group.WaveformSampleInterpretation = "SS" if bits == 16 else "SL"
+    if layout.padding is not None:
+        group.add_new("WaveformPaddingValue", "OW", layout.padding.to_bytes(bits // 8, "little", signed=True))
+    group.add_new("WaveformData", "OW", data)
+    return group
+
+
+def _contribution(omitted: Sequence[str]) -> Dataset:
+    """What the converter did to the recording (PS3.3 C.12.1, Contributing Equipment Sequence)."""
+    item = Dataset()
+    item.Manufacturer = "wfdb2dicom"
+    item.SoftwareVersions = IMPLEMENTATION_VERSION_NAME
+    item.ContributionDescription = f"Signals that are no ECG were left out: {', '.join(omitted)}"[:1024]
+    item.PurposeOfReferenceCodeSequence = [code_item("109102", "DCM", "Processing Equipment")]  # CID 7005
+    return item
+
+
+def dataset(layout: Layout, instance: Instance, data: bytes) -> FileDataset:
+    """The object as pydicom sees it.
+
+    Parameters
+    ----------
+    data : bytes
+        Samples, little-endian, channel by channel within each sample (PS3.3 C.10.9.1.7).
+    """
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.MediaStorageSOPClassUID = UID(layout.sop_class.uid)
+    meta.MediaStorageSOPInstanceUID = UID(instance.sop_instance_uid)
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    ds = FileDataset("", {}, preamble=b"\0" * 128, file_meta=meta)
+    if not layout.ascii:
+        ds.SpecificCharacterSet = "ISO_IR 192"
+    ds.SOPClassUID = layout.sop_class.uid
+    ds.Modality = "ECG"
+    for keyword in ("AccessionNumber", "Manufacturer", "ReferringPhysicianName", "PatientName", "PatientBirthDate"):
+        setattr(ds, keyword, "")
+    if layout.sop_class.bits == 32:
+        ds.Manufacturer = ds.ManufacturerModelName = "wfdb2dicom"
+        ds.DeviceSerialNumber = "NONE"
+        ds.SoftwareVersions = IMPLEMENTATION_VERSION_NAME
+    ds.PatientIdentityRemoved = "YES"
+    ds.DeidentificationMethod = "De-identified by the publisher of the WFDB data; dates shifted"
+    if layout.omitted:
+        ds.ContributingEquipmentSequence = [_contribution(layout.omitted)]
+    ds.SeriesNumber, ds.InstanceNumber = "1", "1"
+    ds.LongitudinalTemporalInformationModified = "MODIFIED"
+    ds.AcquisitionContextSequence = []
+    if instance.annotations:
+        ds.WaveformAnnotationSequence = [annotation_item(annotation) for annotation in instance.annotations]
+    ds.WaveformSequence = [_multiplex_group(layout, data)]
+    for keyword, value in instance.elements().items():
+        if value or keyword not in ("StationName", "PatientAge"):  # type 3: no value, no attribute
+            setattr(ds, keyword, value)
+    return ds
+
+
+def encode_reference(layout: Layout, instance: Instance, data: bytes) -> bytes:
+    """The file as pydicom writes `dataset`."""
+    stream = BytesIO()
+    dcmwrite(stream, dataset(layout, instance, data), enforce_file_format=True)
+    return stream.getvalue()
