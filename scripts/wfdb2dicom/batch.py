@@ -33,6 +33,7 @@ from wfdb2dicom.options import Options
 from wfdb2dicom.progress import Note
 from wfdb2dicom.readahead import STUDIES as STUDIES_AHEAD
 from wfdb2dicom.reports import Reports, send
+from wfdb2dicom.storage import StableStorage
 from wfdb2dicom.tables import (
     PlanRow,
     ReceiptRow,
@@ -43,7 +44,7 @@ from wfdb2dicom.tables import (
     read_receipt,
     write_receipt,
 )
-from wfdb2dicom.target import Target, on_stable_storage
+from wfdb2dicom.target import Target
 from wfdb2dicom.watch import FURTHER, sources
 
 _REPORT_SECONDS = 0.02  # a worker reports when its last report is older than this, and at the end of a chunk
@@ -121,8 +122,8 @@ def run(
     todo = [n for n, result in enumerate(results) if result is None]
     if todo:
         job = _Job(mapping["wfdb_dir"], mapping["dcm_dir"], Options.from_mapping(mapping), overwrite, rows)
-        with on_stable_storage(job.dcm_dir), Note(progress) as note:
-            _Supervisor(job, results, timeout, note).run(todo, max(1, workers))
+        with StableStorage(job.dcm_dir) as storage, Note(progress) as note:
+            _Supervisor(job, results, timeout, note, storage).run(todo, max(1, workers))
     done = [row._replace(plan_row=prints[n]) for n, row in enumerate(results) if row is not None]
     count = {status: sum(row.status == status for row in done) for status in ("converted", "current", "failed")}
     summary = Summary(plan.stem, len(rows), **count, seconds=time.monotonic() - start)
@@ -283,9 +284,12 @@ class _Worker:
 class _Supervisor:
     """Deals studies to workers, collects their results, and replaces workers that hang or die."""
 
-    def __init__(self, job: _Job, results: list[ReceiptRow | None], timeout: float, note: Note) -> None:
+    def __init__(
+        self, job: _Job, results: list[ReceiptRow | None], timeout: float, note: Note, storage: StableStorage
+    ) -> None:
         self._job = job
         self._note = note
+        self._storage = storage
         self._results = results
         self._timeout = timeout
         self._workers: list[_Worker] = []
@@ -346,6 +350,7 @@ class _Supervisor:
             for result in results:
                 self._results[worker.pending.popleft()] = result
                 self._note.add(failed=result.status == "failed")
+            self._storage.wrote(sum(result.status == "converted" for result in results))
             worker.since = time.monotonic()
             self._stillborn = 0
 
