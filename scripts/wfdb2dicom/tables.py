@@ -53,6 +53,11 @@ class ReceiptRow(NamedTuple):
     facts: str
 
 
+def failure(row: PlanRow, error: str, facts: str = "") -> ReceiptRow:
+    """The receipt of a study that failed."""
+    return ReceiptRow(row.study_id, "failed", error, "", row.dicom, "", "", "", facts)
+
+
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _ESCAPE = str.maketrans(_ESCAPES)
 _END = len(b"#end 0123456789abcdef\n")  # bytes of the last line

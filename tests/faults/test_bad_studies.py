@@ -30,7 +30,7 @@ FAULTY = """
 import ctypes, os, signal, sys, time
 import numpy
 from pathlib import Path
-from wfdb2dicom import batch
+from wfdb2dicom import batch, worker
 
 def eat():
     hoard = []
@@ -48,13 +48,13 @@ DEEDS = {
     "eat": eat,
 }
 
-class Faulty(batch.Converter):
-    def convert(self, record, dicom, acquisition):
-        DEEDS.get(deeds.get(acquisition.study_id), lambda: None)()
-        return super().convert(record, dicom, acquisition)
+class Faulty(worker.Converter):
+    def convert(self, described, dicom):
+        DEEDS.get(deeds.get(described.acquisition.study_id), lambda: None)()
+        return super().convert(described, dicom)
 
 deeds = dict(word.split("=") for word in sys.argv[5:])
-batch.Converter = Faulty
+worker.Converter = Faulty
 print(batch.run(Path(sys.argv[1]), Path(sys.argv[2]), timeout=float(sys.argv[3]), workers=int(sys.argv[4])))
 """
 MEMORY = 1 << 30

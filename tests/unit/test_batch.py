@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom import batch, tables, watch
+from wfdb2dicom import batch, tables, watch, worker
 from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.convert import Described
 from wfdb2dicom.errors import TargetError, is_transient
 
 from .conftest import ecg
@@ -45,18 +46,18 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Fault]], None]
     """Make the workers do something terrible when they come to a study (their processes are forked from this one)."""
 
     def inject(faults: dict[str, Fault], ahead: dict[str, Fault] | None = None) -> None:
-        whole = batch.Converter
+        whole = worker.Converter
 
         class Faulty(whole):  # type: ignore[misc, valid-type]
             def expect(self, record: str, dicom: str) -> None:
                 (ahead or {}).get(Path(record).name, lambda: None)()
                 super().expect(record, dicom)
 
-            def convert(self, record: str, dicom: str, acquisition: Acquisition):
-                faults.get(acquisition.study_id, lambda: None)()
-                return super().convert(record, dicom, acquisition)
+            def convert(self, described: Described, dicom: str):
+                faults.get(described.acquisition.study_id, lambda: None)()
+                return super().convert(described, dicom)
 
-        monkeypatch.setattr(batch, "Converter", Faulty)
+        monkeypatch.setattr(worker, "Converter", Faulty)
 
     return inject
 
@@ -116,6 +117,13 @@ def test_a_study_whose_files_hang_or_kill_when_they_are_fetched_ahead_pays_for_i
     assert found.pop("40000005") == "Timeout>1.5s"
     assert found.pop("40000030") == "WorkerCrash: the worker was ended by SIGBUS"
     assert set(found.values()) <= {"converted", "current"} and len(found) == 38
+
+
+def test_each_of_several_studies_whose_files_come_slowly_has_the_whole_timeout(make_plan, tmp_path: Path, fault) -> None:
+    plan = make_plan(12)
+    fault({}, {str(study): lambda: time.sleep(0.25) for study in range(40_000_000, 40_000_012)})
+    batch.run(plan, tmp_path / "r.tsv", timeout=1)  # nobody hears of a study before all of them were asked for
+    assert set(outcomes(tmp_path / "r.tsv").values()) == {"converted"}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -244,10 +252,10 @@ def test_which_failures_are_worth_another_try(error: str, transient: bool) -> No
 def test_a_killed_supervisor_takes_its_workers_with_it(make_plan, tmp_path: Path) -> None:
     plan = make_plan(4)
     script = (
-        "import sys, time; from pathlib import Path; from wfdb2dicom import batch\n"
-        "class Slow(batch.Converter):\n"
+        "import sys, time; from pathlib import Path; from wfdb2dicom import batch, worker\n"
+        "class Slow(worker.Converter):\n"
         "    def convert(self, *args): time.sleep(600)\n"
-        "batch.Converter = Slow\n"
+        "worker.Converter = Slow\n"
         "batch.run(Path(sys.argv[1]), Path(sys.argv[2]), workers=2)\n"
     )
     job = subprocess.Popen(

@@ -165,9 +165,9 @@ def test_a_file_that_is_up_to_date_is_not_touched(make_record, acquisition, tmp_
 def test_overwrite_writes_what_is_up_to_date(make_record, acquisition, tmp_path: Path) -> None:
     record, target = make_record(), Target(str(tmp_path))
     plain, overwriting = (Converter("", target, Options(), overwrite=o) for o in (False, True))
-    assert plain.convert(str(record), "x.dcm", acquisition).status == "converted"
+    assert plain.convert(plain.describe(str(record), acquisition), "x.dcm").status == "converted"
     inode = (tmp_path / "x.dcm").stat().st_ino
-    assert overwriting.convert(str(record), "x.dcm", acquisition).status == "converted"
+    assert overwriting.convert(overwriting.describe(str(record), acquisition), "x.dcm").status == "converted"
     assert (tmp_path / "x.dcm").stat().st_ino != inode
 
 

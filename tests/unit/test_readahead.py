@@ -48,7 +48,8 @@ def test_a_study_leaves_no_file_open_whether_it_converts_or_fails(tmp_path: Path
         name = f"{Path(record).name}.dcm"
         converter.expect(str(record), name)
         try:
-            converter.convert(str(record), name, Acquisition(subject_id="10000032", study_id="1"))
+            described = converter.describe(str(record), Acquisition(subject_id="10000032", study_id="1"))
+            converter.convert(described, name)
         except Exception as error:
             assert type(error).__name__ == "UnitsError"
         target.close()
