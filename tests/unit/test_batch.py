@@ -119,7 +119,9 @@ def test_a_study_whose_files_hang_or_kill_when_they_are_fetched_ahead_pays_for_i
     assert set(found.values()) <= {"converted", "current"} and len(found) == 38
 
 
-def test_each_of_several_studies_whose_files_come_slowly_has_the_whole_timeout(make_plan, tmp_path: Path, fault) -> None:
+def test_each_of_several_studies_whose_files_come_slowly_has_the_whole_timeout(
+    make_plan, tmp_path: Path, fault
+) -> None:
     plan = make_plan(12)
     fault({}, {str(study): lambda: time.sleep(0.25) for study in range(40_000_000, 40_000_012)})
     batch.run(plan, tmp_path / "r.tsv", timeout=1)  # nobody hears of a study before all of them were asked for
