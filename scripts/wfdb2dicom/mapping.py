@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 from wfdb2dicom import iod, leads
 from wfdb2dicom.acquisition import Acquisition
@@ -81,8 +82,6 @@ def describe_study(
     """
     patient_id = _patient(header, acquisition)
     moment, time_source = _moment(header, acquisition)
-    key = tuple((s.description, s.gain, s.baseline, s.units, s.skew) for s in header.signals)
-    channels, order = _channels(key, options.lead_order, options.unknown_leads)
     who = (patient_id.encode(), (acquisition.study_id or header.name).encode())
     identity = (str(ENCODING_VERSION).encode(), options.text(), header.text, acquisition.to_json().encode(), digest)
     instance = Instance(
@@ -97,20 +96,54 @@ def describe_study(
         patient_age=age_at(acquisition.anchor_age, acquisition.anchor_year, moment.year),
         annotations=annotate(acquisition) if options.annotations else (),
     )
-    labels = [channel.label for channel in channels]
-    n_samples = header.n_samples or 0
-    layout = Layout(
-        sop_class=iod.choose(labels, n_samples, header.sampling_frequency, bits, options.sop_class),
-        frequency=decimal_string(Fraction(header.sampling_frequency)),
-        n_samples=n_samples,
-        channels=channels,
-        filter_low=acquisition.filter_low,
-        filter_high=acquisition.filter_high,
-        notch=acquisition.notch,
-        omitted=header.omitted,
-        ascii=all(text.isascii() for text in (*labels, *header.omitted, *instance.texts())),
+    layout, order = _layout(
+        tuple(signal[:5] for signal in header.signals),
+        _Shape(header.n_samples or 0, header.sampling_frequency, bits),
+        (acquisition.filter_low, acquisition.filter_high, acquisition.notch),
+        header.omitted,
+        all(text.isascii() for text in instance.texts()),
+        options,
     )
     return Study(layout, instance, order, time_source)
+
+
+SignalKey = tuple[str, float, int, str, int]
+"""The fields of a `Signal` that decide on its channel: they are its first ones."""
+
+
+class _Shape(NamedTuple):
+    """Samples of each signal, their frequency in Hz, and the bits that they need."""
+
+    n_samples: int
+    frequency: float
+    bits: int
+
+
+@lru_cache(maxsize=4096)  # most studies of a data set have one of a handful
+def _layout(
+    signals: tuple[SignalKey, ...],
+    shape: _Shape,
+    filters: tuple[str, str, str],
+    omitted: tuple[str, ...],
+    ascii_texts: bool,
+    options: Options,
+) -> tuple[Layout, tuple[int, ...] | None]:
+    """The layout of a study's object, and the order of its channels."""
+    channels, order = _channels(signals, options.lead_order, options.unknown_leads)
+    labels = [channel.label for channel in channels]
+    filter_low, filter_high, notch = filters
+    layout = Layout(
+        sop_class=iod.choose(labels, shape.n_samples, shape.frequency, shape.bits, options.sop_class),
+        frequency=decimal_string(Fraction(shape.frequency)),
+        n_samples=shape.n_samples,
+        channels=channels,
+        filter_low=filter_low,
+        filter_high=filter_high,
+        notch=notch,
+        omitted=omitted,
+        ascii=ascii_texts and all(text.isascii() for text in (*labels, *omitted)),
+    )
+    return layout, order
 
 
 def _study_id(header: Header, acquisition: Acquisition) -> str:
@@ -183,9 +216,6 @@ def _moment(header: Header, acquisition: Acquisition) -> tuple[datetime, str]:
     except ValueError as error:
         raise DateError(f"ecg_time {acquisition.ecg_time!r} is no date and time: {error}; correct it") from error
     return moment, "ecg_time"
-
-
-SignalKey = tuple[str, float, int, str, int]
 
 
 @lru_cache(maxsize=4096)
