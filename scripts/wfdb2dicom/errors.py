@@ -88,13 +88,12 @@ def describe(error: BaseException) -> str:
     return f"{name}: {plain}"
 
 
-# A folder of a path, and what follows the words for a patient: both may identify one.
-_FOLDERS = re.compile(r"(?<=')[^']*/(?=[^'/])|(?:[^\s'\"/]*/)+(?=[^\s/])")
+# A path between quotes, one that stands for itself (not "Input/output error"), and what follows the words for
+# a patient: each may identify one.
+_QUOTED = re.compile(r"""(['"])(?:(?!\1).)*/((?:(?!\1|/).)*)\1""")
+_BARE = re.compile(r"""(?<![^\s'"])(?!Input/output )(?:[^\s'"/]*/)+(?=[^\s/])""")
 _PATIENT = re.compile(r"\b(subject(?:_id)?|patient(?:_id)?)( is)? ('[^']*'|\"[^\"]*\"|[^\s,;]*\d[^\s,;]*)")
 _PATIENT_FOLDER = re.compile(r"\bp\d{8}\b")
-
-
-_QUOTED = re.compile(r"""(['"])(?:(?!\1).)*/((?:(?!\1|/).)*)\1""")
 
 
 def without_patient(error: str, *known: str) -> str:
@@ -105,7 +104,8 @@ def without_patient(error: str, *known: str) -> str:
     known : str
         Identifiers of the patient as far as they are known.
     """
-    error = _PATIENT_FOLDER.sub("p…", _PATIENT.sub(r"\1\2 …", _FOLDERS.sub("", error)))
+    error = _BARE.sub("", _without_folders(error))
+    error = _PATIENT_FOLDER.sub("p…", _PATIENT.sub(r"\1\2 …", error))
     for identifier in filter(None, known):
         error = re.sub(rf"(?<!\w){re.escape(identifier)}(?!\w)", "…", error)
     return error
@@ -115,7 +115,12 @@ def complaint(error: BaseException) -> str:
     """What stopped a job or a run, for the screen: a target's file without its folders, which may name a patient."""
     if isinstance(error, OSError):
         return f"{describe(error).partition(': ')[2]}; no result is lost, mend it and run again"
-    return _QUOTED.sub(r"\1\2\1", str(error)) if isinstance(error, TargetError) else str(error)
+    return _without_folders(str(error)) if isinstance(error, TargetError) else str(error)
+
+
+def _without_folders(words: str) -> str:
+    """Words whose quoted paths are but the names of their files."""
+    return _QUOTED.sub(r"\1\2\1", words)
 
 
 def is_transient(error: str) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -16,6 +14,7 @@ from PIL import Image
 
 from wfdb2dicom.draw import COARSE, FINE, INK, QUIET, raster
 from wfdb2dicom.errors import describe
+from wfdb2dicom.processes import spread
 
 _PIXELS_PER_MM = 4  # 1188 pixels across a page of 297 mm
 # The colours of a page and how many shades lie between two of them where lines have soft edges: a palette takes a
@@ -43,12 +42,9 @@ class Picture:
 
 def pictures(dicoms: Sequence[Path], workers: int = 1) -> list[Picture]:
     """Draw the ECGs of DICOM files, in so many processes."""
-    if workers < 2 or len(dicoms) < 2:
-        return [picture(dicom) for dicom in dicoms]
     try:
-        with ProcessPoolExecutor(min(workers, len(dicoms))) as pool:
-            return list(pool.map(picture, dicoms))
-    except (BrokenProcessPool, OSError) as error:  # no memory or no semaphores for more processes
+        return list(spread(picture, dicoms, processes=min(workers, len(dicoms))))
+    except OSError as error:  # one was killed, or there are no memory or semaphores for them
         return [Picture(error=describe(error)) for _ in dicoms]
 
 

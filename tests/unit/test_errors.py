@@ -1,0 +1,37 @@
+"""What the screen says of an error: where MIMIC-IV-ECG names folders after patients, neither folders nor patients."""
+
+import pytest
+
+from wfdb2dicom.errors import TargetError, complaint, without_patient
+
+FOLDER = "files/p1000/p10000032/s40689238"
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (
+            f"FileNotFoundError: No such file or directory: '/data/{FOLDER}/1.dat'",
+            "FileNotFoundError: No such file or directory: '1.dat'",
+        ),
+        (f"OSError: Input/output error: '/data/{FOLDER}/1.dat'", "OSError: Input/output error: '1.dat'"),
+        (f"OSError: No such file: \"/o'neil's data/{FOLDER}/1.dat\"", 'OSError: No such file: "1.dat"'),
+        (f"OSError: No such file: '/my data/{FOLDER}/1.dat'", "OSError: No such file: '1.dat'"),
+        (f"SignalError: /data/{FOLDER}/1.dat has 3 bytes", "SignalError: 1.dat has 3 bytes"),
+        (f"SignalError: {FOLDER}/1.dat has 3 bytes", "SignalError: 1.dat has 3 bytes"),
+        ("PathError: p10000032 leaves dcm_dir", "PathError: p… leaves dcm_dir"),
+        (
+            "SubjectMismatch: the header belongs to subject 10000032, the CSV says 10000084; check path",
+            "SubjectMismatch: the header belongs to subject …, the CSV says …; check path",
+        ),
+        ("HeaderError: subject_id 'Jane Doe' is no DICOM text", "HeaderError: subject_id … is no DICOM text"),
+        ("UnitsError: signal 'II' is in 'mmHg', not in volts", "UnitsError: signal 'II' is in 'mmHg', not in volts"),
+    ],
+)
+def test_an_error_on_the_screen_keeps_its_words_and_the_names_of_files(error: str, shown: str) -> None:
+    assert without_patient(error, "10000084") == shown
+
+
+def test_what_stops_a_job_names_the_file_without_its_folders() -> None:
+    error = TargetError(f"cannot write '/data/{FOLDER}/1.dcm': No space left on device; mend it and run again")
+    assert complaint(error) == "cannot write '1.dcm': No space left on device; mend it and run again"
