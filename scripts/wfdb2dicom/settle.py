@@ -99,6 +99,15 @@ class Settling:
         failed = sum(bool(row.error) for row in rows)
         return Settled(task.name, len(rows), failed, holds or not receipt.exists(), self.tellers(found))
 
+    def threads(self, tasks: Sequence[Task]) -> int:
+        """How many threads are to settle these batches."""
+        rows = tasks[0].rows if tasks else None
+        return (
+            watch.LOOKERS
+            if rows is None
+            else watch.lookers([self.options["wfdb_dir"] + "/" + row.record for row in rows])
+        )
+
     def found(self, receipt: Path) -> list[ReceiptRow]:
         """The rows of a receipt that may still hold."""
         return [] if self.overwrite else rows_or_nothing(receipt)
@@ -159,7 +168,7 @@ def settle(settling: Settling, tasks: Sequence[Task], batch_of: Callable[[str], 
             known |= {row.study_id: row for row in settling.tellers(settling.found(path))}
             path.unlink()
     numbers = Settlement(0, 0, 0)
-    for batch in spread(settling, tasks, processes=processes, threads=watch.LOOKERS):
+    for batch in spread(settling, tasks, processes=processes, threads=settling.threads(tasks)):
         known |= {row.study_id: row for row in batch.told}
         if not batch.holds:
             (receipts / f"{batch.name}.tsv").unlink()

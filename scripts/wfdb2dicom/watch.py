@@ -12,6 +12,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from hashlib import blake2b, file_digest
@@ -34,6 +35,8 @@ from wfdb2dicom.wholefile import replace_file
 
 TOKEN_FILE = ".token.json"
 LOOKERS = 8  # threads or processes that look at files: on a network file system each look is a wait of its own
+_SAMPLE = 50  # records by which a file system is timed
+_PROMPT = 50e-6  # seconds for a record: 10 µs from memory, 600 µs and more from a server
 AGREE, DIFFER = 0, 10  # exit status of scripts/look.py; a program that fails otherwise has another one
 _MOST_FILES = 1000  # of one record that are looked at
 FURTHER = "further_sources"  # among the facts of a receipt
@@ -155,6 +158,19 @@ def sources(record: str) -> str:
     if signal == "-" and header != "-":
         signal = ",".join(map(_stamp, _named_signal_files(record))) or "-"
     return f"{header},{signal}"
+
+
+def lookers(records: Sequence[str]) -> int:
+    """How many threads are to look at records such as these, by the time that some of them take.
+
+    Where no look waits for a disk or a server, threads only hinder each other: planning 50,000 studies took 2.9 s with
+    eight, and 2.4 s with one.
+    """
+    some = records[:: max(1, len(records) // _SAMPLE)]
+    start = time.perf_counter()
+    for record in some:
+        sources(record)
+    return LOOKERS if time.perf_counter() - start > _PROMPT * len(some) else 1
 
 
 def further_sources(record: str, names: Iterable[str] | None = None) -> str:

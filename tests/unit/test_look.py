@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,3 +116,14 @@ def test_a_program_that_fails_is_stood_in_for(run: Run, programs: list[int], mon
     grow(run.folder / "wfdb/105.hea")
     assert run.token() != stored
     assert programs == [1, 1]
+
+
+@pytest.mark.parametrize(("wait", "threads"), [(0, 1), (0.001, watch.LOOKERS)])
+def test_several_threads_look_where_each_look_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: float, threads: int
+) -> None:
+    looked = []
+    monkeypatch.setattr(watch, "_stamp", lambda path: looked.append(path) or time.sleep(wait) or "1:1")
+    assert watch.lookers([f"{tmp_path}/{n}" for n in range(1000)]) == threads
+    assert 50 < len(looked) < 250  # some of them, from all over the tree
+    assert any("/0." in path for path in looked) and any("/98" in path for path in looked)
