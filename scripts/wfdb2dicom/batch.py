@@ -9,6 +9,7 @@ from pathlib import Path
 from wfdb2dicom.errors import TargetError, is_transient
 from wfdb2dicom.options import Options
 from wfdb2dicom.progress import Note
+from wfdb2dicom.storage import StableStorage
 from wfdb2dicom.supervisor import Supervisor
 from wfdb2dicom.tables import (
     PlanRow,
@@ -21,7 +22,6 @@ from wfdb2dicom.tables import (
     read_receipt,
     write_receipt,
 )
-from wfdb2dicom.target import on_stable_storage
 from wfdb2dicom.worker import Job
 
 
@@ -91,8 +91,8 @@ def run(
     todo = [n for n, result in enumerate(results) if result is None]
     if todo:
         job = Job(mapping["wfdb_dir"], mapping["dcm_dir"], Options.from_mapping(mapping), overwrite, rows)
-        with on_stable_storage(job.dcm_dir), Note(progress) as note:
-            Supervisor(job, results, timeout, note).run(todo, max(1, workers))
+        with StableStorage(job.dcm_dir) as storage, Note(progress) as note:
+            Supervisor(job, results, timeout, note, storage).run(todo, max(1, workers))
     done = [row._replace(plan_row=prints[n]) for n, row in enumerate(results) if row is not None]
     count = {status: sum(row.status == status for row in done) for status in ("converted", "current", "failed")}
     summary = Summary(plan.stem, len(rows), **count, seconds=time.monotonic() - start)

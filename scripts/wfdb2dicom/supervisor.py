@@ -20,6 +20,7 @@ from typing import Any
 from wfdb2dicom.errors import TargetError
 from wfdb2dicom.progress import Note
 from wfdb2dicom.reports import Reports
+from wfdb2dicom.storage import StableStorage
 from wfdb2dicom.tables import ReceiptRow, failure
 from wfdb2dicom.worker import Job, Place, work
 
@@ -74,9 +75,12 @@ class _Worker:
 class Supervisor:
     """Deals studies to workers, collects their results, and replaces workers that hang or die."""
 
-    def __init__(self, job: Job, results: list[ReceiptRow | None], timeout: float, note: Note) -> None:
+    def __init__(
+        self, job: Job, results: list[ReceiptRow | None], timeout: float, note: Note, storage: StableStorage
+    ) -> None:
         self._job = job
         self._note = note
+        self._storage = storage
         self._results = results
         self._timeout = timeout
         self._workers: list[_Worker] = []
@@ -95,6 +99,7 @@ class Supervisor:
         try:
             self._workers = [_Worker(self._job) for _ in range(min(workers, len(todo)))]
             while self._deal():
+                self._storage.keep_up()  # the workers have something to do meanwhile
                 self._collect()
         finally:
             for worker in self._workers:
@@ -144,6 +149,7 @@ class Supervisor:
             for result in results:
                 self._results[worker.pending.popleft()] = result
                 self._note.add(failed=result.status == "failed")
+                self._storage.files += result.status == "converted"
             self._stillborn = 0
 
     def _replace(self, worker: _Worker, error: str) -> None:

@@ -13,12 +13,10 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from wfdb2dicom.errors import PathError, TargetError, ValidationFailed
 from wfdb2dicom.folders import Folder, Folders
-from wfdb2dicom.kernel import sync_file_system
 
 # What the study's own path is to blame for; every other error on the target stops the job.
 _STUDY_ERRNOS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.EILSEQ}
@@ -197,28 +195,5 @@ def _try_replace(folder: int, name: str, content: bytes, path: str) -> Written:
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=folder)
         raise
-    finally:
-        os.close(fd)
-
-
-@contextlib.contextmanager
-def on_stable_storage(folder: str) -> Iterator[None]:
-    """Put all that the block writes below a folder on stable storage, with one call for all files.
-
-    The folder is opened first: the kernel reports what it could not write since then.
-
-    Raises
-    ------
-    TargetError
-        When the folder cannot be made, or the disk lost something.
-    """
-    Target(folder)
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield
-        try:
-            sync_file_system(fd)
-        except OSError as error:
-            raise TargetError(f"cannot sync {folder!r}: {error.strerror}; the disk reports lost data") from error
     finally:
         os.close(fd)

@@ -43,6 +43,28 @@ def test_dicoms_then_sync_then_the_receipts_content_then_its_name_then_its_folde
     assert order == sorted(order), "\n".join(calls[n] for n in order)
 
 
+def test_a_long_batch_syncs_in_portions_and_at_its_end_all_that_is_left(tmp_path: Path, strace: str) -> None:
+    make_plan(tmp_path, 450)
+    log = tmp_path / "strace"
+    run = run_command([strace, "-f", "-y", "-s", "300", "-o", str(log), "-e", CALLS, *batch_command(tmp_path)])
+    assert run.status == 0, run.output
+    calls = log.read_text(errors="replace").splitlines()
+    early, last = (n for n, call in enumerate(calls) if re.search(r" syncfs\(\d+<.*/dicom>", call))
+    renames = [n for n, call in enumerate(calls) if re.search(r" renameat2?\(.*\.part\", .*\.dcm\"", call)]
+    assert len(renames) == 450
+    assert renames[300] < early < last
+    assert renames[-1] < last
+
+
+def test_a_disk_that_loses_a_portion_leaves_no_receipt(tmp_path: Path, strace: str) -> None:
+    make_plan(tmp_path, 450)
+    inject = ["-e", "trace=syncfs", "-e", "inject=syncfs:error=EIO:when=1"]  # the last sync would succeed
+    run = run_command([strace, "-f", "-o", str(tmp_path / "strace"), *inject, *batch_command(tmp_path)])
+    assert run.status == 1 and "the disk reports lost data" in run.output
+    assert not receipt_of(tmp_path).exists()
+    assert sum(counts(convert(tmp_path))[:2]) == 450
+
+
 FAILING = {
     "syncfs": ("syncfs", "EIO", "cannot sync .*; the disk reports lost data"),
     "content of the receipt": ("fsync", "EIO", "cannot write .*001-000.tsv.*Input/output error"),
