@@ -123,7 +123,6 @@ class Locator:
         self._roots = tuple({root.rstrip("/") + "/" for root in (self._root, os.path.realpath(wfdb_dir))})
         self._name = os.path.basename(self._root)
         self._prefixes: dict[str, str | None] = {}
-        self._leads: dict[str, bool] = {}
 
     def locate(self, cell: str) -> tuple[str, str]:
         """Record relative to wfdb_dir, and path for the DICOM, both without extension.
@@ -194,9 +193,7 @@ class Locator:
         folder, separator, _ = path.rpartition("/")
         top, *rest = folder.split("/", 2)
         lead = f"files/{rest[0]}" if top == "files" and rest else top
-        if lead not in self._leads:
-            self._leads[lead] = bool(separator) and self._is_folder(lead)
-        return self._leads[lead]
+        return bool(separator) and self._is_folder(lead)
 
     def _prefix(self, folder: str) -> str | None:
         """What stands before a folder on disk, ``files/`` or nothing; None where it is in neither place."""
@@ -215,7 +212,8 @@ class Locator:
         return next((p for p in places if self._ask(f"{p}{name}.hea")), None)
 
     def _is_folder(self, path: str) -> bool:
-        return self._ask(path + "/")
+        known = self.answers.get(path + "/")
+        return self._ask(path + "/") if known is None else known
 
     def _ask(self, path: str) -> bool:
         test = os.path.isdir if path.endswith("/") else os.path.exists
