@@ -3,7 +3,6 @@
 
 import argparse
 import gc
-import os
 import sys
 from pathlib import Path
 
@@ -32,6 +31,7 @@ def main() -> int:
     try:
         # One write with its line end, so that batches that end together do not share a line.
         sys.stdout.write(f"{batch.run(**vars(arguments()))}\n")
+        sys.stdout.flush()
     except (TargetError, TableError, OSError) as error:
         print(f"error: {complaint(error)}", file=sys.stderr)
         return 1
@@ -40,6 +40,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)  # everything is on disk; taking tables and modules apart would cost 25 ms of each job
+    gc.freeze()  # or all tables and modules would be searched once more before the process ends: 15 ms of each job
+    sys.exit(status)

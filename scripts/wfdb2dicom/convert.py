@@ -97,13 +97,10 @@ class Described(NamedTuple):
     ----------
     path : str
         The record, without extension.
-    text : bytes
-        The header file.
     """
 
     path: str
     acquisition: Acquisition
-    text: bytes
     header: Header | None = None
     study: Study | None = None
 
@@ -111,8 +108,9 @@ class Described(NamedTuple):
 class Converter:
     """Converts records below one root into DICOM files below another.
 
-    Each study takes three steps. Several studies are best taken through a step before the next: their files are fetched
-    meanwhile, and the processor's caches keep what a step needs (50 µs a study).
+    Each study takes three steps: `expect` (which may be left out), `describe`, `convert`. Some studies are best taken
+    through a step together: their files are fetched meanwhile, and the processor's caches keep what a step needs (50 µs
+    a study).
 
     Parameters
     ----------
@@ -138,7 +136,6 @@ class Converter:
         self._options = options
         self._overwrite = overwrite
         self._ahead = ReadAhead()
-        self._absent: set[str] = set()  # DICOMs that were looked for ahead
         self.further_sources = ""
 
     def expect(self, record: str, dicom: str) -> None:
@@ -146,7 +143,6 @@ class Converter:
         path = os.path.join(self._wfdb_dir, record)
         self._ahead.want(path + ".hea")
         if self._overwrite or not self._target.exists(dicom):  # of a study that has its DICOM the header may do
-            self._absent.add(dicom)
             self._ahead.want(path + ".dat")
 
     def describe(self, record: str, acquisition: Acquisition) -> Described:
@@ -162,13 +158,13 @@ class Converter:
             text = read_header_text(path + ".hea", self._root, self._ahead.take(path + ".hea"))
             header = parse_plain(text)
             if header is None or header.n_samples is None:
-                return Described(path, acquisition, text)
+                return Described(path, acquisition)
             try:
-                return Described(path, acquisition, text, header, describe_study(header, acquisition, self._options))
+                return Described(path, acquisition, header, describe_study(header, acquisition, self._options))
             except (LeadError, UnitsError):
                 if self._options.other_signals != "omit":
                     raise
-                return Described(path, acquisition, text)
+                return Described(path, acquisition)
         except BaseException:
             self._ahead.drop(path + ".dat")
             raise
@@ -181,8 +177,8 @@ class Converter:
         StudyError, OSError, TargetError
             As `convert_record`.
         """
-        dicom_there = not self._overwrite and dicom not in self._absent and self._target.exists(dicom)
-        self._absent.discard(dicom)
+        absent = described.path + ".dat" in self._ahead  # it was looked for then
+        dicom_there = not (self._overwrite or absent) and self._target.exists(dicom)
         try:
             encoded = self._encode(described, dicom if dicom_there else "")
         finally:
@@ -224,7 +220,7 @@ class Converter:
     def _encode(self, described: Described, present: str) -> _Encoded | Outcome:
         """The bytes that a study should have, or its outcome if the file `present` is found to be up to date."""
         self.further_sources = ""
-        path, _, _, header, study = described
+        path, _, header, study = described
         if header is None or study is None:
             return self._encode_any(described)
         if header.signal_file != os.path.basename(path) + ".dat":
@@ -241,8 +237,9 @@ class Converter:
     def _encode_any(self, described: Described) -> _Encoded:
         from wfdb2dicom.record_wfdb import read_with_wfdb  # a second of imports that few data sets need
 
-        path, acquisition, text, _, _ = described
+        path, acquisition, _, _ = described
         self.further_sources = further_sources(path)
+        text = read_header_text(path + ".hea", self._root)  # as it is now, for wfdb reads it now
         omit = is_other if self._options.other_signals == "omit" else None
         record = read_with_wfdb(path, self._root, text, omit)
         digest = b"" if record.header.has_checksums else blake2b(record.samples.tobytes()).digest()

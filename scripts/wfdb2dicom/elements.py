@@ -1,12 +1,13 @@
 """Data elements as bytes: Explicit VR Little Endian, sequences and items of defined length (PS3.5 section 7).
 
-The header of an object is a hundred short elements of ten kinds, so it is encoded here: importing pydicom alone takes
-longer than converting a hundred studies, in every batch job anew. Tests prove that pydicom writes the same bytes.
+The header of an object is some two hundred short elements, so it is encoded here: importing pydicom alone takes longer
+than converting a hundred studies, in every batch job anew. Tests prove that pydicom writes the same bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 Value = str | bytes | tuple[int, ...] | Sequence["Attributes"]
 Attributes = Mapping[str, "Value"]
@@ -102,11 +103,16 @@ def element(keyword: str, value: Value) -> bytes:
     return prefix(keyword, len(content)) + content
 
 
+def tag_and_vr(keyword: str) -> bytes:
+    """What an element begins with."""
+    tag, vr = TAGS[keyword]
+    return (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little") + vr.encode()
+
+
 def prefix(keyword: str, length: int) -> bytes:
     """What precedes the value of an element: tag, VR and length."""
-    tag, vr = TAGS[keyword]
-    head = (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little") + vr.encode()
-    return head + (bytes(2) + length.to_bytes(4, "little") if vr in _LONG else length.to_bytes(2, "little"))
+    is_long = TAGS[keyword][1] in _LONG
+    return tag_and_vr(keyword) + (bytes(2) + length.to_bytes(4, "little") if is_long else length.to_bytes(2, "little"))
 
 
 def item(content_length: int) -> bytes:
@@ -114,9 +120,9 @@ def item(content_length: int) -> bytes:
     return b"\xfe\xff\x00\xe0" + content_length.to_bytes(4, "little")
 
 
-def padding(keyword: str) -> bytes:
+def filler(vr: str) -> bytes:
     """What brings a text to an even length (PS3.5 section 6.2)."""
-    return b"\0" if TAGS[keyword][1] == "UI" else b" "
+    return b"\0" if vr == "UI" else b" "
 
 
 def _content(vr: str, value: Value) -> bytes:
@@ -124,8 +130,8 @@ def _content(vr: str, value: Value) -> bytes:
         return value + bytes(len(value) % 2)
     if isinstance(value, str):
         content = value.encode()
-        return content + (b"\0" if vr == "UI" else b" ") * (len(content) % 2)
+        return content + filler(vr) * (len(content) % 2)
     if vr == "SQ":
-        items = [dataset(attributes) for attributes in value if isinstance(attributes, Mapping)]
+        items = [dataset(attributes) for attributes in cast("Sequence[Attributes]", value)]
         return b"".join(item(len(content)) + content for content in items)
-    return b"".join(number.to_bytes(_INTEGER_BYTES[vr], "little") for number in value if isinstance(number, int))
+    return b"".join(number.to_bytes(_INTEGER_BYTES[vr], "little") for number in cast("tuple[int, ...]", value))

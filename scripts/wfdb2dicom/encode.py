@@ -94,7 +94,7 @@ class Instance:
         """All values that may hold characters other than ASCII."""
         return [self.patient_id, self.study_id, self.station, *(a.text for a in self.annotations)]
 
-    def elements(self) -> dict[str, str]:
+    def values(self) -> dict[str, str]:
         """DICOM keyword → value, for every attribute that is not the layout's, nor a sequence."""
         at = self.moment
         date, time = f"{at.year:04d}{at.month:02d}{at.day:02d}", f"{at.hour:02d}{at.minute:02d}{at.second:02d}"
@@ -265,11 +265,11 @@ def _waveform_sequence(layout: Layout, data_size: int) -> bytes:
 
 
 class _Slot(NamedTuple):
-    """Where a value of `Instance` goes: its keyword, the encoded tag and VR, and what pads it to even length."""
+    """Where a value of `Instance` goes: its keyword, the encoded tag and VR, and what brings it to an even length."""
 
     keyword: str
-    prefix: bytes
-    pad: bytes
+    tag_and_vr: bytes
+    filler: bytes
 
 
 def _parts(constants: Attributes, slots: Mapping[str, str]) -> list[bytes | _Slot]:
@@ -277,7 +277,8 @@ def _parts(constants: Attributes, slots: Mapping[str, str]) -> list[bytes | _Slo
     parts: list[bytes | _Slot] = []
     for keyword in sorted({*constants, *slots}, key=elements.TAGS.__getitem__):
         if keyword in slots:
-            parts.append(_Slot(slots[keyword], elements.prefix(keyword, 0)[:6], elements.padding(keyword)))
+            filler = elements.filler(elements.TAGS[keyword][1])
+            parts.append(_Slot(slots[keyword], elements.tag_and_vr(keyword), filler))
             continue
         encoded = elements.element(keyword, constants[keyword])
         if parts and isinstance(parts[-1], bytes):
@@ -295,9 +296,9 @@ def _fill(parts: list[bytes | _Slot], values: Mapping[str, str]) -> bytes:
             continue
         value = values[part.keyword].encode()
         if len(value) % 2:
-            value += part.pad
+            value += part.filler
         if value or part.keyword not in _ABSENT_WHEN_EMPTY:
-            chunks += (part.prefix, len(value).to_bytes(2, "little"), value)
+            chunks += (part.tag_and_vr, len(value).to_bytes(2, "little"), value)
     return b"".join(chunks)
 
 
@@ -317,12 +318,12 @@ class Template:
     def __init__(self, layout: Layout) -> None:
         self.data_size = layout.n_samples * len(layout.channels) * layout.sop_class.bits // 8
         self._meta = _parts(_file_meta(layout), {"MediaStorageSOPInstanceUID": "SOPInstanceUID"})
-        self._dataset = _parts(_constants(layout), {keyword: keyword for keyword in _SPECIMEN.elements()})
+        self._dataset = _parts(_constants(layout), {keyword: keyword for keyword in _SPECIMEN.values()})
         self._waveform = _waveform_sequence(layout, self.data_size)
 
     def head(self, instance: Instance) -> bytes:
         """Everything before the samples: preamble, file meta information (PS3.10 section 7.1), attributes."""
-        values = instance.elements()
+        values = instance.values()
         meta = _fill(self._meta, values)
         group_length = elements.element("FileMetaInformationGroupLength", (len(meta),))
         attributes = _fill(self._dataset, values) + _annotation_sequence(instance.annotations)

@@ -90,7 +90,7 @@ def describe(error: BaseException) -> str:
 
 # A path between quotes, one that stands for itself (not "Input/output error"), and what follows the words for
 # a patient: each may identify one.
-_QUOTED = re.compile(r"""(['"])(?:(?!\1).)*/((?:(?!\1|/).)*)\1""")
+_QUOTED = re.compile(r"""(['"])(?:(?!\1).)*/((?:(?!\1|/).)*)(\1|$)""")
 _BARE = re.compile(r"""(?<![^\s'"])(?!Input/output )(?:[^\s'"/]*/)+(?=[^\s/])""")
 _PATIENT = re.compile(r"\b(subject(?:_id)?|patient(?:_id)?)( is)? ('[^']*'|\"[^\"]*\"|[^\s,;]*\d[^\s,;]*)")
 _PATIENT_FOLDER = re.compile(r"\bp\d{8}\b")
@@ -120,7 +120,7 @@ def complaint(error: BaseException) -> str:
 
 def _without_folders(words: str) -> str:
     """Words whose quoted paths are but the names of their files."""
-    return _QUOTED.sub(r"\1\2\1", words)
+    return _QUOTED.sub(r"\1\2\3", words)
 
 
 def is_transient(error: str) -> bool:

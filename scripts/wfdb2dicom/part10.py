@@ -1,7 +1,7 @@
 """DICOM files (PS3.10) taken apart: Explicit VR Little Endian, the only transfer syntax that this project writes.
 
-The checker and the way back to WFDB read with this parser and not with pydicom, which wrote the objects: it is
-independent of the writer, notices what a tolerant reader forgives, and takes half a millisecond.
+The checker and the way back to WFDB read with this parser: it shares nothing with `wfdb2dicom.elements`, which wrote
+the objects, notices what a tolerant reader forgives, and takes half a millisecond.
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ def spread(
         Of a module, so that it can be named to another process; what it raises is raised here.
     tasks : iterable
     processes : int
-        Processes, forked from this one, that work at the same time: this one must have no threads. 1 for none.
+        Processes, forked from this one, that work at the same time: this one must have no threads but idle ones.
+        1 for none.
     threads : int
         Without processes, threads that do.
 

@@ -36,6 +36,10 @@ class ReadAhead:
             with contextlib.suppress(OSError):  # a FIFO, say
                 os.posix_fadvise(fd, 0, _MOST, os.POSIX_FADV_WILLNEED)
 
+    def __contains__(self, path: str) -> bool:
+        """Whether a file is wanted, could be opened, and was not taken yet."""
+        return path in self._descriptors
+
     def take(self, path: str) -> int | None:
         """The descriptor of a file, the caller's from now on; None when it was not wanted or cannot be opened."""
         return self._descriptors.pop(path, None)

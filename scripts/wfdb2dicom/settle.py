@@ -16,6 +16,8 @@ from wfdb2dicom.processes import spread
 from wfdb2dicom.remembered import Memory
 from wfdb2dicom.tables import PlanRow, ReceiptRow, TableError, read_plan, read_receipt, write_plan, write_receipt
 
+_SOME = 10  # rows of each batch
+
 
 class Task(NamedTuple):
     """A batch to be planned: its rows, whose sources are not looked at yet; or the digest of the kept file of it."""
@@ -100,13 +102,11 @@ class Settling:
         return Settled(task.name, len(rows), failed, holds or not receipt.exists(), self.tellers(found))
 
     def threads(self, tasks: Sequence[Task]) -> int:
-        """How many threads are to settle these batches."""
-        rows = tasks[0].rows if tasks else None
-        return (
-            watch.LOOKERS
-            if rows is None
-            else watch.lookers([self.options["wfdb_dir"] + "/" + row.record for row in rows])
-        )
+        """How many threads are to settle these batches; rows of all of them are looked at to decide."""
+        some = [row for task in tasks for row in (task.rows or ())[:_SOME]]
+        if not some:
+            return watch.LOOKERS
+        return watch.choose_lookers([f"{self.options['wfdb_dir']}/{row.record}" for row in some if row.record])
 
     def found(self, receipt: Path) -> list[ReceiptRow]:
         """The rows of a receipt that may still hold."""

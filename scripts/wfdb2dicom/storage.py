@@ -21,11 +21,6 @@ class StableStorage:
     folder : str
         It is made when it is missing.
 
-    Attributes
-    ----------
-    files : int
-        Number of files written since the last sync, to be counted by whoever knows.
-
     Raises
     ------
     TargetError
@@ -34,27 +29,33 @@ class StableStorage:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self.files = 0
+        self._files = 0
 
     def __enter__(self) -> StableStorage:
         Target(self._folder)
         self._fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         return self
 
-    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         try:
-            if failure is None:
+            if error is None:
                 self._sync()
         finally:
             os.close(self._fd)
 
-    def keep_up(self) -> None:
-        """Bring a portion of files to the disk, when there is one, while others write the next."""
-        if self.files >= _PORTION:
+    def wrote(self, files: int) -> None:
+        """Count files that were written."""
+        self._files += files
+
+    def keep_up(self) -> bool:
+        """Bring a portion of files to the disk, when there is one, while others write the next; whether there was."""
+        due = self._files >= _PORTION
+        if due:
             self._sync()
+        return due
 
     def _sync(self) -> None:
-        self.files = 0
+        self._files = 0
         try:
             sync_file_system(self._fd)
         except OSError as error:

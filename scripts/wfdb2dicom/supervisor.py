@@ -25,6 +25,7 @@ from wfdb2dicom.tables import ReceiptRow, failure
 from wfdb2dicom.worker import Job, Place, work
 
 _DEATH_SECONDS = 5.0
+_LOOK_SECONDS = 1.0  # at most so long no deadline is looked at
 _STILLBORN = 4  # workers in a row that may die before they come to a study; it is no study's fault
 _CHUNK = 64  # studies handed to a worker at once; the next chunk waits in its pipe while it works
 # Forking costs a millisecond and shares what is imported; where fork is unsafe a fresh interpreter is started.
@@ -60,8 +61,8 @@ class _Worker:
 
     @property
     def since(self) -> float:
-        """Since when it is on its study."""
-        return max(self._heard, float(self.place.since))
+        """Since when it is on its study; where it is on none of those it has, since when nothing is heard of it."""
+        return float(self.place.since) if self.place.study in self.pending else self._heard
 
     def kill(self) -> None:
         """End the process; one that the kernel cannot end yet, because storage does not answer, is left to it."""
@@ -86,6 +87,7 @@ class Supervisor:
         self._workers: list[_Worker] = []
         self._waiting: deque[int] = deque()
         self._stillborn = 0  # workers in a row that died before their first study
+        self._listening = 0.0  # since when: what a disk that is being synced holds up is no study's fault
 
     def run(self, todo: list[int], workers: int) -> None:
         """Have the studies of these numbers converted by so many workers.
@@ -99,7 +101,8 @@ class Supervisor:
         try:
             self._workers = [_Worker(self._job) for _ in range(min(workers, len(todo)))]
             while self._deal():
-                self._storage.keep_up()  # the workers have something to do meanwhile
+                if self._storage.keep_up():  # the workers have something to do meanwhile
+                    self._listening = time.monotonic()
                 self._collect()
         finally:
             for worker in self._workers:
@@ -107,7 +110,7 @@ class Supervisor:
 
     def _deal(self) -> bool:
         """Keep every worker supplied; whether anything is under way."""
-        for place, worker in enumerate(self._workers):
+        for n, worker in enumerate(self._workers):
             if self._waiting and len(worker.pending) <= _CHUNK // 2:
                 size = min(_CHUNK, max(1, len(self._waiting) // (2 * len(self._workers))))
                 chunk = [self._waiting.popleft() for _ in range(size)]
@@ -117,21 +120,20 @@ class Supervisor:
                     self._waiting.extendleft(reversed(chunk))
                     if not worker.pending:  # it died idle; one that died at work is seen by its end of file
                         worker.kill()
-                        self._workers[place] = _Worker(self._job)
+                        self._workers[n] = _Worker(self._job)
         return bool(self._waiting) or any(worker.pending for worker in self._workers)
 
     def _collect(self) -> None:
         busy = {worker.connection: worker for worker in self._workers if worker.pending}
         if not busy:
             return
-        oldest = min(worker.since for worker in busy.values())
-        patience = max(0.0, oldest + self._timeout - time.monotonic()) if self._timeout else None
-        ready = wait(list(busy), patience)
+        # Not until the deadline of the studies under way now: one may follow that has used up half of its time.
+        ready = wait(list(busy), min(_LOOK_SECONDS, self._timeout / 8) if self._timeout else None)
         for connection in ready:
             self._receive(busy[connection])
         now = time.monotonic()
         for worker in busy.values():
-            late = self._timeout and now - worker.since >= self._timeout
+            late = self._timeout and now - max(self._listening, worker.since) >= self._timeout
             if late and worker in self._workers and worker.pending and not worker.connection.poll():
                 self._replace(worker, f"Timeout>{self._timeout:g}s")
 
@@ -149,7 +151,7 @@ class Supervisor:
             for result in results:
                 self._results[worker.pending.popleft()] = result
                 self._note.add(failed=result.status == "failed")
-                self._storage.files += result.status == "converted"
+                self._storage.wrote(result.status == "converted")
             self._stillborn = 0
 
     def _replace(self, worker: _Worker, error: str) -> None:

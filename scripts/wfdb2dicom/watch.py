@@ -160,7 +160,7 @@ def sources(record: str) -> str:
     return f"{header},{signal}"
 
 
-def lookers(records: Sequence[str]) -> int:
+def choose_lookers(records: Sequence[str]) -> int:
     """How many threads are to look at records such as these, by the time that some of them take.
 
     Where no look waits for a disk or a server, threads only hinder each other: planning 50,000 studies took 2.9 s with

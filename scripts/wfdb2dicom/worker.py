@@ -1,4 +1,4 @@
-"""The worker's side of a batch: a process that converts studies one after the other and reports what became of them."""
+"""The worker's side of a batch: a process that converts studies, some at a time, and reports what became of them."""
 
 from __future__ import annotations
 
@@ -30,10 +30,26 @@ class Place(ctypes.Structure):
 
     _fields_ = (("study", ctypes.c_long), ("since", ctypes.c_double))
 
+
+class Clock:
+    """Notes where a worker is; the time that a study took in earlier steps counts."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._on, self._begun = -1, 0.0
+        self._taken: dict[int, float] = {}  # seconds, by study
+
     def come_to(self, study: int) -> None:
-        """Begin something for a study."""
-        self.since = time.monotonic()
-        self.study = study
+        """Begin a step of a study."""
+        now = time.monotonic()
+        self._taken[self._on] = self._taken.get(self._on, 0.0) + now - self._begun
+        self._on, self._begun = study, now
+        self._place.since = now - self._taken.get(study, 0.0)
+        self._place.study = study
+
+    def forget(self) -> None:
+        """Begin anew: all studies so far are done."""
+        self._taken = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +121,10 @@ def work(job: Job, connection: Connection, place: Place, supervisor: int) -> Non
     results: list[ReceiptRow] = []
     try:
         converter = Converter(job.wfdb_dir, Target(job.dcm_dir), job.options, overwrite=job.overwrite)
+        clock = Clock(place)
         while chunk := connection.recv():
             reported = time.monotonic()
-            for n, described in _described(job, converter, place, chunk):
+            for n, described in _described(job, converter, clock, chunk):
                 results.append(job.convert(converter, n, described))
                 if n == chunk[-1] or time.monotonic() - reported > _REPORT_SECONDS:
                     send(connection, results)
@@ -119,18 +136,19 @@ def work(job: Job, connection: Connection, place: Place, supervisor: int) -> Non
 
 
 def _described(
-    job: Job, converter: Converter, place: Place, chunk: list[int]
+    job: Job, converter: Converter, clock: Clock, chunk: list[int]
 ) -> Iterator[tuple[int, Described | Exception]]:
     """The studies of a chunk, described group by group while the next group's files are fetched."""
+    clock.forget()
     for start in range(0, len(chunk), _GROUP):
         end = start + _GROUP
         for n in chunk[end if start else 0 : end + _GROUP]:
-            place.come_to(n)
+            clock.come_to(n)
             job.expect(converter, n)
         described = []
         for n in chunk[start:end]:
-            place.come_to(n)
+            clock.come_to(n)
             described.append(job.describe(converter, n))
         for n, study in zip(chunk[start:end], described, strict=True):
-            place.come_to(n)
+            clock.come_to(n)
             yield n, study

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure the workflow against the usual script and against copying the files, all in one run.
 
-    bench.py [--studies 20000] [--rounds 3] [--baseline-studies 1000] [--dir bench] [--json figures/size-20000.json]
+    bench.py [--studies 20000] [--rounds 3] [--baseline-studies 1000] [--dir bench] [--json FILE]
 
 Prints a table in Markdown and writes the figures; publish.py puts them into the documents. The three take turns, and
 the best round of each counts: what a virtual machine's host adds to one is nobody's work. The tree is made once and

@@ -120,7 +120,7 @@ def dataset(layout: Layout, instance: Instance, data: bytes) -> FileDataset:
     if instance.annotations:
         ds.WaveformAnnotationSequence = [annotation_item(annotation) for annotation in instance.annotations]
     ds.WaveformSequence = [_multiplex_group(layout, data)]
-    for keyword, value in instance.elements().items():
+    for keyword, value in instance.values().items():
         if value or keyword not in ("StationName", "PatientAge"):  # type 3: no value, no attribute
             setattr(ds, keyword, value)
     return ds

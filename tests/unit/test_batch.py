@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom import batch, tables, watch, worker
+from wfdb2dicom import batch, storage, tables, watch, worker
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.convert import Described
 from wfdb2dicom.errors import TargetError, is_transient
@@ -125,6 +125,27 @@ def test_each_of_several_studies_whose_files_come_slowly_has_the_whole_timeout(
     plan = make_plan(12)
     fault({}, {str(study): lambda: time.sleep(0.25) for study in range(40_000_000, 40_000_012)})
     batch.run(plan, tmp_path / "r.tsv", timeout=1)  # nobody hears of a study before all of them were asked for
+    assert set(outcomes(tmp_path / "r.tsv").values()) == {"converted"}
+
+
+def test_the_timeout_is_for_all_steps_of_a_study_together(make_plan, tmp_path: Path, fault) -> None:
+    plan = make_plan(12)
+    slow = {"40000005": lambda: time.sleep(0.8), "40000007": lambda: time.sleep(0.4)}
+    fault(slow, slow)  # when its files are asked for, and when it is converted
+    batch.run(plan, tmp_path / "r.tsv", timeout=1.2)
+    found = outcomes(tmp_path / "r.tsv")
+    assert found.pop("40000005") == "Timeout>1.2s"
+    assert set(found.values()) <= {"converted", "current"} and len(found) == 11
+
+
+def test_what_a_disk_that_is_synced_holds_up_is_no_studys_fault(
+    make_plan, tmp_path: Path, fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(90)
+    fault({"40000060": lambda: time.sleep(1.4)})  # begins while the supervisor waits for the disk
+    monkeypatch.setattr(storage, "_PORTION", 40)
+    monkeypatch.setattr(storage, "sync_file_system", lambda fd: time.sleep(0.9))
+    batch.run(plan, tmp_path / "r.tsv", timeout=1.0)
     assert set(outcomes(tmp_path / "r.tsv").values()) == {"converted"}
 
 

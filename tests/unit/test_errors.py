@@ -16,6 +16,7 @@ FOLDER = "files/p1000/p10000032/s40689238"
         ),
         (f"OSError: Input/output error: '/data/{FOLDER}/1.dat'", "OSError: Input/output error: '1.dat'"),
         (f"OSError: No such file: \"/o'neil's data/{FOLDER}/1.dat\"", 'OSError: No such file: "1.dat"'),
+        (f"OSError: No such file: '/my data/{FOLDER}/1", "OSError: No such file: '1"),  # cut short
         (f"OSError: No such file: '/my data/{FOLDER}/1.dat'", "OSError: No such file: '1.dat'"),
         (f"SignalError: /data/{FOLDER}/1.dat has 3 bytes", "SignalError: 1.dat has 3 bytes"),
         (f"SignalError: {FOLDER}/1.dat has 3 bytes", "SignalError: 1.dat has 3 bytes"),

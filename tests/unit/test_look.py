@@ -124,6 +124,6 @@ def test_several_threads_look_where_each_look_waits(
 ) -> None:
     looked = []
     monkeypatch.setattr(watch, "_stamp", lambda path: looked.append(path) or (wait and time.sleep(wait)) or "1:1")
-    assert watch.lookers([f"{tmp_path}/{n}" for n in range(1000)]) == threads
+    assert watch.choose_lookers([f"{tmp_path}/{n}" for n in range(1000)]) == threads
     assert 50 < len(looked) < 250  # some of them, from all over the tree
     assert any("/0." in path for path in looked) and any("/98" in path for path in looked)
