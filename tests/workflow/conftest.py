@@ -85,8 +85,8 @@ class Run:
 
     @property
     def batches(self) -> list[str]:
-        """Batches that ran."""
-        return re.findall(r"^batch (\S+): ", self.output, re.MULTILINE)
+        """Batches that ran. Snakemake writes to the same pipe, so their lines need not begin where a line begins."""
+        return re.findall(r"batch (\S+): \d+ studies, \d+ converted", self.output)
 
     @property
     def nothing_done(self) -> bool:

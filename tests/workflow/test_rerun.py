@@ -144,7 +144,8 @@ def test_a_truncated_signal_that_is_whole_now_converts(work: Work) -> None:
 
 def test_another_size_of_batch_rewrites_no_dicom(work: Work) -> None:
     before = work.dicoms()
-    assert len(work.run(studies_per_job=3).batches) == 8
+    run = work.run(studies_per_job=3)
+    assert len(run.batches) == 8, run.output
     assert changed(before, work.dicoms()) == set()
     assert len(list((work.folder / "results/receipts").glob("*.tsv"))) == 8
     assert work.run(studies_per_job=3).nothing_done
