@@ -89,7 +89,7 @@ class Run:
 
     @property
     def batches(self) -> list[str]:
-        return re.findall(r"^batch (\S+): ", self.output, re.MULTILINE)
+        return re.findall(r"batch (\S+): \d+ studies, \d+ converted", self.output)
 
     @property
     def nothing_done(self) -> bool:
