@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from wfdb2dicom import iod
+from wfdb2dicom import ecg_standard, elements, iod
 from wfdb2dicom.errors import RangeError
 from wfdb2dicom.leads import LEADS, STANDARD_ORDER
 
@@ -100,3 +100,27 @@ def test_a_forced_class_needs_its_limits_and_nothing_else() -> None:
     assert iod.choose(labels(12), 5000, 500, wanted="general-32bit").name == "general-32bit"
     with pytest.raises(RangeError, match="12-lead: 100 Hz"):
         iod.choose(labels(12), 1000, 100, wanted="12-lead")
+
+
+@pytest.mark.parametrize("sop_class", iod.SOP_CLASSES, ids=lambda sop_class: sop_class.name)
+def test_the_converters_limits_are_those_by_which_the_checker_judges(sop_class: iod.SopClass) -> None:
+    judged = ecg_standard.CLASSES[sop_class.uid]
+    assert (sop_class.max_channels, sop_class.max_samples) == (judged.channels, judged.samples)
+    assert sop_class.min_frequency == (judged.low or 0)
+    assert sop_class.max_frequency == (judged.high or float("inf"))
+    assert ("SS" if sop_class.bits == 16 else "SL") in judged.interpretations
+
+
+def test_the_checker_has_the_same_tags_and_representations_as_the_encoder() -> None:
+    tables = [table for table in vars(ecg_standard).values() if isinstance(table, dict)]
+    judged = {
+        tag: (one.keyword, one.vr)
+        for table in tables
+        for tag, one in table.items()
+        if isinstance(one, ecg_standard.Attribute)
+    }
+    written = {tag: (keyword, vr) for keyword, (tag, vr) in elements.TAGS.items()}
+    assert len(judged) > 50
+    assert {tag: written[tag] for tag in written.keys() & judged.keys()} == {
+        tag: judged[tag] for tag in written.keys() & judged.keys()
+    }
