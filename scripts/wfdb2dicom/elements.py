@@ -87,6 +87,7 @@ TAGS = {
     "WaveformPaddingValue": (0x5400100A, "OW"),
     "WaveformData": (0x54001010, "OW"),
 }
+TRANSFER_SYNTAX_UID = "1.2.840.10008.1.2.1"  # Explicit VR Little Endian
 _LONG = {"OB", "OW", "SQ"}  # two reserved bytes and a length of 32 bits, PS3.5 table 7.1-1
 _INTEGER_BYTES = {"US": 2, "UL": 4}
 

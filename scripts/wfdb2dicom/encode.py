@@ -18,7 +18,6 @@ from wfdb2dicom.annotations import UNITS, Annotation
 from wfdb2dicom.elements import Attributes, Value
 from wfdb2dicom.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from wfdb2dicom.iod import SopClass
-from wfdb2dicom.part10 import EXPLICIT_VR_LITTLE_ENDIAN
 
 MAX_DS = 16  # characters of a decimal string, PS3.5 table 6.2-1
 _MAX_ST = 1024
@@ -224,7 +223,7 @@ def _file_meta(layout: Layout) -> dict[str, Value]:
     return {
         "FileMetaInformationVersion": b"\0\1",
         "MediaStorageSOPClassUID": layout.sop_class.uid,
-        "TransferSyntaxUID": EXPLICIT_VR_LITTLE_ENDIAN,
+        "TransferSyntaxUID": elements.TRANSFER_SYNTAX_UID,
         "ImplementationClassUID": IMPLEMENTATION_CLASS_UID,
         "ImplementationVersionName": IMPLEMENTATION_VERSION_NAME,
     }

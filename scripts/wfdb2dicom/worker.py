@@ -32,7 +32,7 @@ class Place(ctypes.Structure):
 
 
 class Clock:
-    """Notes where a worker is; the time that a study took in earlier steps counts."""
+    """Notes where a worker is with a chunk of studies; the time that a study took in earlier steps counts."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -46,10 +46,6 @@ class Clock:
         self._on, self._begun = study, now
         self._place.since = now - self._taken.get(study, 0.0)
         self._place.study = study
-
-    def forget(self) -> None:
-        """Begin anew: all studies so far are done."""
-        self._taken = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +117,9 @@ def work(job: Job, connection: Connection, place: Place, supervisor: int) -> Non
     results: list[ReceiptRow] = []
     try:
         converter = Converter(job.wfdb_dir, Target(job.dcm_dir), job.options, overwrite=job.overwrite)
-        clock = Clock(place)
         while chunk := connection.recv():
             reported = time.monotonic()
-            for n, described in _described(job, converter, clock, chunk):
+            for n, described in _described(job, converter, place, chunk):
                 results.append(job.convert(converter, n, described))
                 if n == chunk[-1] or time.monotonic() - reported > _REPORT_SECONDS:
                     send(connection, results)
@@ -136,10 +131,10 @@ def work(job: Job, connection: Connection, place: Place, supervisor: int) -> Non
 
 
 def _described(
-    job: Job, converter: Converter, clock: Clock, chunk: list[int]
+    job: Job, converter: Converter, place: Place, chunk: list[int]
 ) -> Iterator[tuple[int, Described | Exception]]:
     """The studies of a chunk, described group by group while the next group's files are fetched."""
-    clock.forget()
+    clock = Clock(place)
     for start in range(0, len(chunk), _GROUP):
         end = start + _GROUP
         for n in chunk[end if start else 0 : end + _GROUP]:
