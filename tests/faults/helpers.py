@@ -16,6 +16,7 @@ from typing import IO
 import numpy as np
 import yaml
 
+from finished_run import Run
 from wfdb2dicom import tables, watch
 from wfdb2dicom.acquisition import Acquisition
 
@@ -78,22 +79,6 @@ def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as stream:
         csv.writer(stream, lineterminator="\n").writerows(rows)
-
-
-@dataclass
-class Run:
-    """What a finished process said."""
-
-    status: int
-    output: str
-
-    @property
-    def batches(self) -> list[str]:
-        return re.findall(r"batch (\S+): \d+ studies, \d+ converted", self.output)
-
-    @property
-    def nothing_done(self) -> bool:
-        return "Nothing to be done" in self.output
 
 
 @dataclass

@@ -19,38 +19,46 @@ def strace() -> str:
     return found
 
 
-def test_dicoms_then_sync_then_the_receipts_content_then_its_name_then_its_folder(tmp_path: Path, strace: str) -> None:
-    make_plan(tmp_path, 12)
-    log = tmp_path / "strace"
-    run = run_command([strace, "-f", "-y", "-s", "300", "-o", str(log), "-e", CALLS, *batch_command(tmp_path)])
-    assert run.status == 0, run.output
-    calls = log.read_text(errors="replace").splitlines()
+DICOM_RENAMED = r" renameat2?\(.*\.part\", .*\.dcm\""
+SYNC = r" syncfs\(\d+<.*/dicom>"  # strace notes its result apart where other calls end meanwhile
 
-    def places(pattern: str) -> list[int]:
-        found = [n for n, call in enumerate(calls) if re.search(pattern, call)]
+
+class Trace:
+    """The calls of a batch job, in order."""
+
+    def __init__(self, folder: Path, strace: str) -> None:
+        log = folder / "strace"
+        run = run_command([strace, "-f", "-y", "-s", "300", "-o", str(log), "-e", CALLS, *batch_command(folder)])
+        assert run.status == 0, run.output
+        self.calls = log.read_text(errors="replace").splitlines()
+
+    def places(self, pattern: str) -> list[int]:
+        """Where calls of a pattern stand, of which there is one at least."""
+        found = [n for n, call in enumerate(self.calls) if re.search(pattern, call)]
         assert found, pattern
         return found
 
-    dicoms = places(r" renameat2?\(.*\.part\", .*\.dcm\"")
+
+def test_dicoms_then_sync_then_the_receipts_content_then_its_name_then_its_folder(tmp_path: Path, strace: str) -> None:
+    make_plan(tmp_path, 12)
+    trace = Trace(tmp_path, strace)
+    dicoms = trace.places(DICOM_RENAMED)
     assert len(dicoms) == 12
-    (sync,) = places(r" syncfs\(\d+<.*/dicom>\)\s+= 0")
+    (sync,) = trace.places(rf"{SYNC}\)\s+= 0")
     temporary = r"\.001-000\.tsv\.tmp"
-    written = places(rf" write\(\d+<.*{temporary}>")
-    contents = places(rf" fsync\(\d+<.*{temporary}>\)\s+= 0")
-    name = places(rf" rename.*{temporary}.*001-000\.tsv\"\)?.*= 0")
-    folder = places(r" fsync\(\d+<.*/receipts>\)\s+= 0")
+    written = trace.places(rf" write\(\d+<.*{temporary}>")
+    contents = trace.places(rf" fsync\(\d+<.*{temporary}>\)\s+= 0")
+    name = trace.places(rf" rename.*{temporary}.*001-000\.tsv\"\)?.*= 0")
+    folder = trace.places(r" fsync\(\d+<.*/receipts>\)\s+= 0")
     order = [max(dicoms), sync, min(written), max(written), min(contents), min(name), min(folder)]
-    assert order == sorted(order), "\n".join(calls[n] for n in order)
+    assert order == sorted(order), "\n".join(trace.calls[n] for n in order)
 
 
 def test_a_long_batch_syncs_in_portions_and_at_its_end_all_that_is_left(tmp_path: Path, strace: str) -> None:
     make_plan(tmp_path, 450)
-    log = tmp_path / "strace"
-    run = run_command([strace, "-f", "-y", "-s", "300", "-o", str(log), "-e", CALLS, *batch_command(tmp_path)])
-    assert run.status == 0, run.output
-    calls = log.read_text(errors="replace").splitlines()
-    early, last = (n for n, call in enumerate(calls) if re.search(r" syncfs\(\d+<.*/dicom>", call))
-    renames = [n for n, call in enumerate(calls) if re.search(r" renameat2?\(.*\.part\", .*\.dcm\"", call)]
+    trace = Trace(tmp_path, strace)
+    early, last = trace.places(SYNC)
+    renames = trace.places(DICOM_RENAMED)
     assert len(renames) == 450
     assert renames[300] < early < last
     assert renames[-1] < last

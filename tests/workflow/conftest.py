@@ -6,7 +6,6 @@ The tree and its first run are made once; each test works on a copy, in which al
 import csv
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+
+from finished_run import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
@@ -74,23 +75,6 @@ def replace(path: Path, content: str | bytes) -> None:
     later = path.stat().st_mtime_ns + 10**9 if path.exists() else BEFORE * 10**9
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     os.utime(path, ns=(later, later))
-
-
-@dataclass
-class Run:
-    """What a finished Snakemake run said."""
-
-    status: int
-    output: str
-
-    @property
-    def batches(self) -> list[str]:
-        """Batches that ran. Snakemake writes to the same pipe, so their lines need not begin where a line begins."""
-        return re.findall(r"batch (\S+): \d+ studies, \d+ converted", self.output)
-
-    @property
-    def nothing_done(self) -> bool:
-        return "Nothing to be done" in self.output
 
 
 @dataclass
