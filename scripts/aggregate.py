@@ -2,12 +2,11 @@
 """Put the receipts of all batches together: result CSV, error log, manifest and summary."""
 
 import argparse
-import gc
 import json
 import sys
 from pathlib import Path
 
-from wfdb2dicom import aggregate
+from wfdb2dicom import aggregate, program
 from wfdb2dicom.errors import ConfigError, complaint
 from wfdb2dicom.tables import TableError
 
@@ -35,7 +34,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Aggregate."""
-    gc.disable()  # tables hold no cycles, and searching a million rows for them takes a quarter of the time
+    program.without_pandas()
     try:
         aggregate.run(aggregate.Request(**vars(arguments())))
     except (ConfigError, TableError, OSError) as error:
@@ -45,4 +44,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program.run(main)

@@ -2,11 +2,10 @@
 """Convert the studies of one plan file and write their receipt."""
 
 import argparse
-import gc
 import sys
 from pathlib import Path
 
-from wfdb2dicom import batch
+from wfdb2dicom import batch, program
 from wfdb2dicom.errors import TargetError, complaint
 from wfdb2dicom.tables import TableError
 
@@ -27,7 +26,6 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Convert, and say in one line what."""
-    gc.disable()  # 20 ms of searching tables for cycles that they cannot have; workers switch it on again
     try:
         # One write with its line end, so that batches that end together do not share a line.
         sys.stdout.write(f"{batch.run(**vars(arguments()))}\n")
@@ -39,6 +37,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    status = main()
-    gc.freeze()  # or all tables and modules would be searched once more before the process ends: 15 ms of each job
-    sys.exit(status)
+    program.run(main)  # workers search for garbage again

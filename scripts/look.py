@@ -2,17 +2,14 @@
 """Look whether files, plan and receipts agree, in several processes; the exit status says so (AGREE or DIFFER)."""
 
 import argparse
-import gc
-import sys
 from pathlib import Path
 
-from wfdb2dicom import watch
+from wfdb2dicom import program, watch
 from wfdb2dicom.processes import studies_in, workers
 
 
 def main() -> int:
     """Look."""
-    gc.disable()  # tables hold no cycles to search for
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plans", type=Path, help="folder of the plan files")
     parser.add_argument("receipts", type=Path, help="folder of the receipts")
@@ -24,4 +21,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program.run(main)

@@ -2,11 +2,10 @@
 """Cut a CSV of studies into batches: one plan file each, with all that converting them needs."""
 
 import argparse
-import gc
 import sys
 from pathlib import Path
 
-from wfdb2dicom import iod, plan
+from wfdb2dicom import iod, plan, program
 from wfdb2dicom.errors import ConfigError, complaint
 from wfdb2dicom.options import Options
 
@@ -41,7 +40,6 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Plan, and say in one line what."""
-    gc.disable()  # tables hold no cycles to search for
     given = vars(arguments())
     plans, receipts, token = (given.pop(name) for name in ("plans", "receipts", "token"))
     options = Options.from_mapping({key: given.pop(key) for key in Options.names()})
@@ -56,4 +54,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program.run(main)

@@ -2,14 +2,14 @@
 """Write the report of a run: one HTML file."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from wfdb2dicom import report
+from wfdb2dicom import program, report
 
 
 def main() -> int:
     """Report."""
+    program.without_pandas()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("page", type=Path, help="the HTML file to write")
     parser.add_argument("--summary", type=Path, required=True, help="the JSON file that aggregate.py writes")
@@ -21,4 +21,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program.run(main)

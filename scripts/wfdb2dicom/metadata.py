@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -251,7 +250,8 @@ def _read_parquet(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple
 
 
 def _read_pickle(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
-    # In a process of its own: numpy and pandas trust the state of their objects, so damage can crash them.
+    # In a process of its own: numpy and pandas trust the state of their objects, so damage can crash them. Only there
+    # is pandas imported, which takes 0.2 s.
     context = get_context("fork" if sys.platform.startswith("linux") else "spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
@@ -261,6 +261,8 @@ def _read_pickle(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[
 
 
 def _load_pickle(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
+    import pandas as pd
+
     with _PICKLES.get(path.suffix.lower(), open)(path, "rb") as stream:
         frame = read_frame(stream)
     try:
@@ -294,8 +296,10 @@ def _columns(table: pa.Table, used: Sequence[str]) -> tuple[list[object], dict[s
         encoded = table[name].combine_chunks()
         if not pa.types.is_dictionary(encoded.type):
             encoded = encoded.dictionary_encode()
-        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        columns[name] = Column(codes, encoded.dictionary.to_pylist())
+        codes = encoded.indices
+        if codes.null_count:  # a CSV has none, and here pyarrow imports pandas
+            codes = codes.fill_null(-1)
+        columns[name] = Column(np.from_dlpack(codes), encoded.dictionary.to_pylist())
     return table[used[0]].to_pylist(), columns
 
 

@@ -139,7 +139,7 @@ def _settle(request: Request, plans: Path, receipts: Path, tasks: Sequence[Task]
 
 def read_rows(request: Request, locator: Locator | None = None) -> tuple[list[PlanRow], tuple[str, ...]]:
     """The studies of the CSV with their metadata, and warnings; sources are not looked at yet."""
-    # Here, for it takes half a second to import pandas, which a plan that uses its last rows does not need.
+    # Here, for it takes time to import pyarrow, which a plan that uses its last rows does not need.
     from wfdb2dicom.metadata import MISSING, read_metadata
 
     studies = read_studies(request.input_csv, request.study_id_col, request.path_col, Path(request.wfdb_dir), locator)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import _codecs
 import pickle
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NAMES = {
     "builtins": "object slice",
@@ -142,6 +144,8 @@ def read_frame(stream: BinaryIO) -> pd.DataFrame:
     pickle.UnpicklingError
         When it is damaged, holds something else, or was made by a pandas that this one does not understand.
     """
+    import pandas as pd
+
     try:
         frame = _FrameUnpickler(stream).load()
     except (pickle.UnpicklingError, OSError):  # OSError: of the file, such as damaged compression
