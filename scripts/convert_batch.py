@@ -5,9 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from wfdb2dicom import batch, program
-from wfdb2dicom.errors import TargetError, complaint
-from wfdb2dicom.tables import TableError
+from wfdb2dicom import program
 
 
 def arguments() -> argparse.Namespace:
@@ -26,6 +24,10 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Convert, and say in one line what."""
+    from wfdb2dicom import batch  # here, for `program.run` makes imports cheaper too: a seventh of a job's start
+    from wfdb2dicom.errors import TargetError, complaint
+    from wfdb2dicom.tables import TableError
+
     try:
         # One write with its line end, so that batches that end together do not share a line.
         sys.stdout.write(f"{batch.run(**vars(arguments()))}\n")

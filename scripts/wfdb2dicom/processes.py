@@ -6,13 +6,13 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from wfdb2dicom.kernel import die_with_parent
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 WORTH = 20_000  # studies: what is done with fewer takes less time than starting processes
 _PLAN_ROW = 300  # bytes of a plan file for a study, in the middle
@@ -69,6 +69,8 @@ def spread(
     if processes <= 1 and threads <= 1:
         yield from map(work, tasks)
         return
+    from concurrent.futures.process import BrokenProcessPool
+
     with _pool(processes, threads) as pool:
         under_way: deque[Future[Result]] = deque()
         try:
@@ -85,6 +87,9 @@ def spread(
 
 
 def _pool(processes: int, threads: int) -> Executor:
+    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # here: most programs start without
+    from multiprocessing import get_context
+
     if processes <= 1:
         return ThreadPoolExecutor(threads)
     # Where fork is unsafe a fresh interpreter is started.

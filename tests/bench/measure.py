@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,8 +39,13 @@ class Cost:
         return {key: round(value, 3) for key, value in asdict(self).items()}
 
 
-def run(command: Sequence[str | os.PathLike[str]], cwd: Path | None = None, log: Path | None = None) -> Cost:
-    """Run a command to its end.
+def run(
+    command: Sequence[str | os.PathLike[str]],
+    cwd: Path | None = None,
+    log: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Cost:
+    """Run a command to its end, with these environment variables besides.
 
     Raises
     ------
@@ -49,6 +54,7 @@ def run(command: Sequence[str | os.PathLike[str]], cwd: Path | None = None, log:
     """
     # Compiled modules are kept, as everywhere where this is not switched off: they are a third of a job's start.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment |= variables or {}
     start = time.monotonic()
     with open(log or os.devnull, "wb") as out:
         process = subprocess.Popen(

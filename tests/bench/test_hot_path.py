@@ -4,8 +4,6 @@ No seconds are compared, but counts and a ratio with the committed reference, ho
 """
 
 import json
-import subprocess
-import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -50,9 +48,3 @@ def hashed_again(converter: Converter, record: str, dicom: str) -> None:
 @pytest.mark.parametrize(("conversion", "noticed"), [(twice, {"calls", "os_calls", "cpu"}), (hashed_again, {"cpu"})])
 def test_more_work_is_noticed(conversion: hotpath.Conversion, noticed: set[str]) -> None:
     assert {words.split()[0] for words in excess(hotpath.measure(conversion))} == noticed
-
-
-def test_a_batch_job_starts_without_what_only_others_need() -> None:
-    modules = "import sys, wfdb2dicom.batch; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", modules], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"pydicom", "pandas", "wfdb", "pyarrow", "matplotlib", "requests"} & set(loaded)  # 0.1 s and more each
