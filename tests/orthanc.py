@@ -94,11 +94,11 @@ class Orthanc:
     ) -> None:
         self.stop()
 
-    def stop(self) -> None:
-        """End it; what it holds stays in its folder."""
+    def stop(self, patience: float = 20) -> None:
+        """End it, after so many seconds at the latest; what it holds stays in its folder."""
         self._process.terminate()
         try:
-            self._process.wait(20)
+            self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -79,6 +79,11 @@ class Batch:
         """The same in the order of the studies."""
         return [json.loads(row.facts)["sop_instance_uid"] for row in read_receipt(self.receipt) if row.facts]
 
+    def objects(self) -> list[tuple[str, Path]]:
+        """SOP Instance UID and file of each object, in the order of the studies."""
+        files = [self.dcm_dir / row.dicom for row in read_receipt(self.receipt) if row.facts]
+        return list(zip(self.uids_in_order(), files, strict=True))
+
     def rows(self) -> dict[str, Row]:
         """The table by study; superseded objects aside."""
         return {row.study_id: row for row in read(self.table)[1] if row.status != "superseded"}
