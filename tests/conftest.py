@@ -1,6 +1,7 @@
 """What all tests share: where things are, and that in CI nothing is skipped."""
 
 import os
+import signal
 import sys
 from collections.abc import Generator
 from importlib.util import find_spec
@@ -12,6 +13,10 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parent.parent
 if find_spec("wfdb2dicom") is None:
     sys.path.insert(0, str(ROOT / "scripts"))
+
+# Where a shell starts this in the background, Ctrl-C is ignored by all that is started here; some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow example is no failure: machines differ, and the tests assert no times.
 settings.register_profile("wfdb2dicom", deadline=None)

@@ -81,7 +81,7 @@ class StoreClient:
             ae_title=self._archive.aet,
             ext_neg=[*_identity(self._credentials)],
             tls_args=(self._tls, self._archive.host) if self._tls else None,
-            evt_handlers=[(evt.EVT_DATA_SENT, _in_a_hurry)],
+            evt_handlers=[(evt.EVT_DATA_SENT, _in_a_hurry), (evt.EVT_CONN_CLOSE, _no_answer_comes)],
         )
         if not association.is_established:
             raise self._refusal(association)
@@ -133,6 +133,11 @@ def _in_a_hurry(sent: Event) -> None:
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if sys.platform == "linux":
             connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def _no_answer_comes(closed: Event) -> None:
+    """Wake who waits for an answer: pynetdicom's own thread may have taken the one word that it is not to wait for."""
+    closed.assoc.dimse.msg_queue.put((None, None))
 
 
 def _context(credentials: Credentials) -> ssl.SSLContext:
