@@ -162,14 +162,12 @@ class Supervisor:
             self._stillborn += 1
             if self._stillborn > _STILLBORN:
                 raise TargetError(f"workers cannot start: {error}; check memory limits and installation")
-            self._waiting.extendleft(reversed(worker.pending))
-            self._workers[self._workers.index(worker)] = _Worker(self._job)
-            return
-        if on not in worker.pending:  # it died between two chunks
-            on = worker.pending[0]
-        worker.pending.remove(on)
-        self._results[on] = failure(self._job.rows[on], error)
-        self._note.add(failed=True)
+        else:
+            if on not in worker.pending:  # it died between two chunks
+                on = worker.pending[0]
+            worker.pending.remove(on)
+            self._results[on] = failure(self._job.rows[on], error)
+            self._note.add(failed=True)
         self._waiting.extendleft(reversed(worker.pending))
         self._workers[self._workers.index(worker)] = _Worker(self._job)
 
