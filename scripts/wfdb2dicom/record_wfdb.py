@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wfdb2dicom.errors import HeaderError, LeadError, PathError, SignalError, StudyError
-from wfdb2dicom.record import Header, Record, Samples, Signal, Source, read_header_text
+from wfdb2dicom.record import Header, Record, Samples, Signal, Source, parse_moment, read_header_text
 from wfdb2dicom.samples import verify_samples
 
 _MAX_SIGNALS = 1000
@@ -52,15 +52,19 @@ _FORMATS = {
     "524": _Format(0, 1, -(2**23)),
 }
 _SAFE_NAME = re.compile(r"(?!\.{1,2}$)[^/\\\0]+").fullmatch
-# Where wfdb meets a field that it does not expect it takes a default, such as 250 Hz, without a word.
+# Where wfdb meets a field that it does not expect, it takes a default for it and all that follow, such as 250 Hz or no
+# checksum, without a word. So all fields are taken from the text, and those that wfdb reads samples by are compared.
+_NUMBER = r"(?:\d{1,18}\.?\d{0,18}|\.\d{1,18})(?:[eE][-+]?\d{1,3})?"
 _RECORD_LINE = re.compile(
-    r"\S+[ \t]+\d{1,9}(?:[ \t]+\d{1,18}(?:\.\d*)?(?:[eE][-+]?\d{1,3})?(?:/\S+)?(?:[ \t]+\d{1,18}(?:[ \t].*)?)?)?"
+    rf"\S+[ \t]+\d{{1,9}}(?:[ \t]+(?P<frequency>{_NUMBER})(?:/\S+)?"
+    r"(?:[ \t]+(?P<length>\d{1,18})(?:[ \t]+(?P<moment>.*))?)?)?"
 ).fullmatch
 _SIGNAL_LINE = re.compile(
-    r"\S+\s+\d+(?:x\d+)?(?::\d+)?(?:\+\d+)?(?:\s+(?:[-+]?[0-9.]+(?:[eE][-+]?\d+)?)?(?:\(-?\d+\))?(?:/\S+)?"
-    r"(?:\s+\d+(?:\s+-?\d+(?:\s+-?\d+(?:\s+-?\d+(?:\s+\d+(?:\s+.*)?)?)?)?)?)?)?"
+    r"(?P<file>\S+)\s+(?P<fmt>\d+)(?:x(?P<rate>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?"
+    rf"(?:\s+(?P<gain>[-+]?{_NUMBER})?(?:\((?P<baseline>-?\d+)\))?(?:/(?P<units>\S+))?"
+    r"(?:\s+\d+(?:\s+(?P<zero>-?\d+)(?:\s+(?P<initial>-?\d+)(?:\s+(?P<checksum>-?\d+)"
+    r"(?:\s+\d+(?:\s+(?P<description>.*))?)?)?)?)?)?)?"
 ).fullmatch
-_GAIN = re.compile(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)?(?:\([^)]*\))?(?:/(\S+))?")
 
 
 _Omit = Callable[[Signal], bool]
@@ -106,19 +110,34 @@ def read_with_wfdb(record: str, root: str, text: bytes, omit: _Omit | None = Non
 def _rdheader(record: str, text: bytes) -> Any:
     import wfdb
 
-    lines = (line.strip() for line in text.decode("utf-8-sig", "replace").splitlines())
-    first = next((line for line in lines if line and line[0] != "#"), "")
-    if not _RECORD_LINE(first):
+    first = _RECORD_LINE(_first_line(text))
+    if not first:
         raise HeaderError(
-            f"{record}.hea begins with {first[:80]!r}, which is no record line (name, signals, frequency, samples);"
-            " fetch it again"
+            f"{record}.hea begins with {_first_line(text)[:80]!r}, which is no record line (name, signals, frequency,"
+            " samples); fetch it again"
         )
     try:
-        return wfdb.rdheader(record)
+        header = wfdb.rdheader(record)
     except (OSError, MemoryError):
         raise
     except Exception as error:
         raise HeaderError(f"{record}.hea is no WFDB header: {error or type(error).__name__}; fetch it again") from error
+    for name, written, read in (
+        ("frequency", first["frequency"], header.fs),
+        ("number of samples", first["length"], header.sig_len),
+    ):
+        if written and float(written) != read:
+            raise HeaderError(
+                f"{record}.hea gives the {name} {written!r}, which wfdb takes for {read}; write it and what precedes it"
+                " in plain digits"
+            )
+    return header
+
+
+def _first_line(text: bytes) -> str:
+    """The record line."""
+    lines = (line.strip() for line in text.decode("utf-8-sig", "replace").splitlines())
+    return next((line for line in lines if line and line[0] != "#"), "")
 
 
 def _read_segment(record: str, root: str, text: bytes, header: Any, omit: _Omit | None) -> Record:
@@ -126,8 +145,8 @@ def _read_segment(record: str, root: str, text: bytes, header: Any, omit: _Omit 
     import wfdb
 
     _check_header(record, header)
-    _check_files(record, root, header)
     signals = _signals(record, text, header)
+    _check_files(record, root, header)
     kept = [n for n, signal in enumerate(signals) if omit is None or not omit(signal)]
     omitted = [n for n in range(len(signals)) if n not in kept]
     _check_gains(record, [signals[n] for n in kept])
@@ -151,7 +170,7 @@ def _read_segment(record: str, root: str, text: bytes, header: Any, omit: _Omit 
         name=header.record_name,
         sampling_frequency=float(header.fs) * rate,
         n_samples=len(samples),
-        moment=_moment(header),
+        moment=_moment(text),
         signals=tuple(signals[n] for n in kept),
         comments=tuple(header.comments),
         omitted=tuple(_printable(signals[n].description) or f"signal {n}" for n in omitted),
@@ -246,36 +265,52 @@ def _check_compressed(path: str, length: int | None, rate: int, offset: int) -> 
         )
 
 
-def _moment(header: Any) -> datetime | None:
-    """Date and time of the first sample; wfdb gives a time without a date, even where it misread a date for it."""
-    if header.base_date is None or header.base_time is None:
-        return None
-    return datetime.combine(header.base_date, header.base_time)
+def _moment(text: bytes) -> datetime | None:
+    """Date and time of the first sample, by the rule of the plain reader: wfdb takes 08:44 for 0:08:44."""
+    line = _RECORD_LINE(_first_line(text))
+    return parse_moment(line["moment"]) if line else None
 
 
 def _signals(record: str, text: bytes, header: Any) -> tuple[Signal, ...]:
-    """The signal lines. Text is taken from the file, for wfdb drops what is not ASCII: µV would become V."""
+    """The signal lines as they are written; wfdb, besides, drops what is not ASCII: µV would become V."""
     lines = [line.strip() for line in text.decode("utf-8-sig", "surrogateescape").splitlines()]
     body = [line for line in lines if line and line[0] != "#"][1 : header.n_sig + 1]
     signals = []
     for n, line in enumerate(body):
-        if not _SIGNAL_LINE(line):
+        written = _SIGNAL_LINE(line)
+        if not written:
             raise HeaderError(f"{record}.hea has {line[:120]!r}, which is no signal line of header(5); fetch it again")
-        fields = line.split(None, 8)
-        gain, units = _GAIN.match(fields[2]).groups() if len(fields) > 2 else (None, None)  # type: ignore[union-attr]
+        _check_layout(record, written, header, n)
         signals.append(
             Signal(
-                description=fields[8].strip() if len(fields) > 8 else "",
-                gain=float(header.adc_gain[n]) if gain and float(gain) else 0.0,
-                baseline=int(header.baseline[n]),
-                units=units or "mV",
-                skew=(header.skew[n] or 0) * (header.samps_per_frame[n] or 1),
-                initial_value=header.init_value[n],
-                checksum=header.checksum[n],
-                invalid=_FORMATS[header.fmt[n]].invalid,
+                description=(written["description"] or "").strip(),
+                gain=float(written["gain"] or 0),
+                baseline=int(written["baseline"] or written["zero"] or 0),
+                units=written["units"] or "mV",
+                skew=int(written["skew"] or 0) * int(written["rate"] or 1),
+                initial_value=_integer(written["initial"]),
+                checksum=_integer(written["checksum"]),
+                invalid=_FORMATS[header.fmt[n]].invalid if header.fmt[n] in _FORMATS else None,
             )
         )
     return tuple(signals)
+
+
+def _integer(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def _check_layout(record: str, written: re.Match[str], header: Any, n: int) -> None:
+    """Refuse a signal line of which wfdb reads other places of the samples than are written there."""
+    each = (header.file_name[n], header.fmt[n], header.samps_per_frame[n], header.skew[n], header.byte_offset[n])
+    for name, default, read in zip(
+        ("file", "fmt", "rate", "skew", "offset"), ("", "", "1", "0", "0"), each, strict=True
+    ):
+        if (written[name] or default).lstrip("0") != str(default if read is None else read).lstrip("0"):
+            raise HeaderError(
+                f"{record}.hea has the signal line {written[0][:120]!r}, of whose {name} wfdb makes {read!r}; name"
+                " signal files in letters, digits, - and _, and write numbers in plain digits"
+            )
 
 
 def _check_gains(record: str, signals: Sequence[Signal]) -> None:
@@ -356,7 +391,7 @@ def _join(text: bytes, header: Any, parts: list[Record]) -> Record:
         text=b"\n".join([text, *(part.header.text for part in parts)]),
         name=header.record_name,
         n_samples=len(samples),
-        moment=_moment(header) or first.moment,
+        moment=_moment(text) or first.moment,
         signals=tuple(signals),
         comments=(*header.comments, *(c for part in parts for c in part.header.comments)),
     )

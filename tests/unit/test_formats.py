@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import warnings
 from dataclasses import replace
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -471,6 +472,47 @@ def test_no_units_mean_millivolt_no_baseline_the_adc_zero_no_checksum_nothing(tm
 def test_no_gain_means_no_millivolts_and_is_refused(tmp_path: Path, line: str) -> None:
     with pytest.raises(HeaderError, match="no gain, or 0"):
         read(minimal(tmp_path, lines=("200", line)))
+
+
+@pytest.mark.parametrize("gain", ["200", "200.", "+200", "2e2", "2E2", "2E+2", ".2e+3", "2000e-1"])
+def test_a_gain_is_what_is_written_however_wfdb_understands_it(tmp_path: Path, gain: str) -> None:
+    """wfdb takes 2E+2 for 2, and then leaves out baseline, initial value, checksum and name."""
+    total = int(RAMP.sum(dtype=np.int64)) % 65536
+    lines = f"r 1 250 400\nd0.dat 16:0 {gain}(7)/mV 16 0 -200 {{}} 0 I\n"
+    (signal,) = read(write(tmp_path, lines.format(total), d0=RAMP.tobytes())).header.signals
+    assert (signal.gain, signal.baseline, signal.description) == (200, 7, "I")
+    with pytest.raises(ChecksumError, match="'I' sums to"):
+        read(write(tmp_path, lines.format(total + 1), d0=RAMP.tobytes()))
+
+
+@pytest.mark.parametrize("line", ["r 2 25e1 200", "r 2 2.5E2", "r 2 25e1/250(0) 200 08:44:00 04/03/2151"])
+def test_a_frequency_that_wfdb_takes_for_another_is_refused(tmp_path: Path, line: str) -> None:
+    assert wfdb.rdheader(str(minimal(tmp_path, line))).fs != 250
+    with pytest.raises(HeaderError, match=r"frequency '2.*which wfdb takes for 2.*in plain digits"):
+        read(minimal(tmp_path, line))
+
+
+def test_a_length_that_wfdb_overlooks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HeaderError, match="number of samples '200', which wfdb takes for None"):
+        read(minimal(tmp_path, "r 2 250/x 200"))
+
+
+def test_a_signal_file_that_wfdb_takes_for_another_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HeaderError, match=r"of whose file wfdb makes 'd0\.dat'"):
+        read(write(tmp_path, "r 1 250\ndé0.dat 16 200\n", d0=RAMP.tobytes(), dé0=RAMP[::-1].tobytes()))
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("08:44:00 04/03/2151", datetime(2151, 3, 4, 8, 44)),
+        ("08:44 04/03/2151", None),  # for wfdb 0:08:44
+        ("08:44:00", None),
+        ("12-May-2020 12:33:59", None),
+    ],
+)
+def test_a_moment_is_what_the_plain_reader_takes_for_one(tmp_path: Path, written: str, moment: datetime | None) -> None:
+    assert read(minimal(tmp_path, f"r 2 250 200 {written}")).header.moment == moment
 
 
 def test_no_lead_name_is_refused(tmp_path: Path) -> None:
