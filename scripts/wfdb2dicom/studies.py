@@ -76,6 +76,9 @@ class Study(NamedTuple):
         return self.path + ".dcm" if self.path else ""
 
 
+_FILES = (Study._fields.index("record"), Study._fields.index("path"))  # what no two studies may have in common
+
+
 def identify(cell: str, line: int) -> tuple[str, str]:
     """The study_id of a row from its cell and line, and the error for a cell that is no id.
 
@@ -140,6 +143,8 @@ class Locator:
         top, separator, rest = path.partition("/")
         if separator and top == self._name and top != "files" and not self._is_folder(top):
             path = rest  # the CSV counts from the folder above wfdb_dir
+        if self._stands(path):  # also where there is the same below files/
+            return path, path
         bare = path[6:] if path.startswith("files/") else path
         folder, separator, _ = bare.partition("/")
         prefix = self._prefix(folder) if separator else self._prefix_of_record(bare)
@@ -277,7 +282,7 @@ def read_studies(
                 error = describe(problem)
         time = normalise_time(as_text(row[time_at])) if time_at >= 0 else ""
         studies.append(Study(study_id, subjects.setdefault(subject_id, subject_id), record, path, time, error))
-    return _without_shared_records(studies)
+    return _without_shared_files(studies)
 
 
 def check_beginning(input_csv: Path, study_id_col: str, path_col: str) -> None:
@@ -341,18 +346,21 @@ def _names_in(path: str) -> tuple[str, str, str]:
     )
 
 
-def _without_shared_records(studies: list[Study]) -> list[Study]:
-    """The studies, with an error for all those that share a record: no telling whose it is."""
-    valid = [study.record for study in studies if not study.error]
-    if len(set(valid)) == len(valid):
+def _without_shared_files(studies: list[Study]) -> list[Study]:
+    """The studies, with an error for all those that share a record or a DICOM: no telling whose it is."""
+    valid = [study for study in studies if not study.error]
+    if all(len({study[field] for study in valid}) == len(valid) for field in _FILES):
         return studies
-    sharing: dict[str, list[str]] = {}
-    for study in studies:
-        if not study.error:
-            sharing.setdefault(study.record, []).append(study.study_id)
+    sharing: dict[tuple[int, str], list[str]] = {}
+    for study in valid:
+        for field in _FILES:
+            sharing.setdefault((field, study[field]), []).append(study.study_id)
     for index, study in enumerate(studies):
-        others = [other for other in sharing.get(study.record, ()) if other != study.study_id]
-        if others and not study.error:
+        if study.error:
+            continue
+        alike = dict.fromkeys(other for field in _FILES for other in sharing[field, study[field]])
+        others = [other for other in alike if other != study.study_id]
+        if others:
             names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
             error = PathError(f"path {study.path!r} is also that of study {names}")
             studies[index] = study._replace(error=describe(error))

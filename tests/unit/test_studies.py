@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdb2dicom.errors import ConfigError, PathError
-from wfdb2dicom.studies import Locator, Study, identify, iter_rows, read_studies, study_key
+from wfdb2dicom.studies import Locator, Study, _without_shared_files, identify, iter_rows, read_studies, study_key
 
 SUBJECT, STUDY = "10000032", "40689238"
 RECORD = f"files/p1000/p{SUBJECT}/s{STUDY}/{STUDY}"
@@ -261,6 +261,26 @@ def test_studies_that_share_a_record_name_each_other(tree):
     first, second, third = read(tree, f"study_id,path\n1,{RECORD}\n2,{bare}\n3,other\n")
     assert first.error == f"PathError: path '{RECORD}' is also that of study 2"
     assert second.error == f"PathError: path '{bare}' is also that of study 1"
+    assert third.error == ""
+
+
+def test_a_folder_that_is_also_below_files_is_never_taken_for_that_one(tree):
+    for folder in ("g1", "files/g1"):
+        (tree / folder).mkdir(parents=True)
+    cells = ("g1/x", "wfdb/g1/y", "mimic-iv-ecg-1.0/g1/z", "files/g1/x", "wfdb/files/g1/y")
+    found = read(tree, "study_id,path\n" + "".join(f"{n},{cell}\n" for n, cell in enumerate(cells)))
+    places = [(study.record, study.path, study.error) for study in found]
+    assert places == [(p, p, "") for p in ("g1/x", "g1/y", "g1/z", "files/g1/x", "files/g1/y")]
+
+
+def test_studies_that_would_become_one_file_name_each_other(tree):
+    studies = [
+        Study("1", "", "files/a", "a", "", ""),
+        Study("2", "", "a", "a", "", ""),
+        Study("3", "", "b", "c", "", ""),
+    ]
+    first, second, third = _without_shared_files(studies)
+    assert (first.error, second.error) == tuple(f"PathError: path 'a' is also that of study {n}" for n in (2, 1))
     assert third.error == ""
 
 
