@@ -5,7 +5,6 @@ Every study of the study CSV is accounted for, or the step fails and nothing tak
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from wfdb2dicom.csvtext import iter_rows, missing_column
+from wfdb2dicom.csvtext import RowWriter, iter_rows, missing_column
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.manifest import Manifest, tabulate
 from wfdb2dicom.processes import spread, studies_in, workers
@@ -169,8 +168,8 @@ def _write_table(request: Request, dicoms: dict[str, str], failures: dict[str, s
     folder = os.path.join(request.dcm_dir, "")
     added = [""] * (len(columns) - len(header))
     with _text(table) as csv_stream, _text(errors) as log:
-        writer = csv.writer(csv_stream, lineterminator="\n")
-        writer.writerow(columns)
+        writer = RowWriter(csv_stream)
+        writer.write_row(columns)
         log.write(f"# {len(failures)} of {len(dicoms)} studies failed: study_id, path, error\n")
         left = len(dicoms)
         for line, row in rows:
@@ -185,7 +184,7 @@ def _write_table(request: Request, dicoms: dict[str, str], failures: dict[str, s
             row += added
             row[path_at] = "" if error else folder + dicom
             row[error_at] = error
-            writer.writerow(row)
+            writer.write_row(row)
             left -= 1
             if error:
                 log.write(f"{study_id}\t{dicom.removesuffix('.dcm')}\t{error}\n")

@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from .errors import ConfigError
 
@@ -104,6 +105,25 @@ def _complete(input_csv: Path, rows: Iterator[tuple[int, list[str]]], columns: i
                 f"input_csv: {input_csv}, line {line}: {len(row)} cells instead of the {columns} of the header. "
                 "Quote cells that hold commas, and complete or remove this row."
             )
+
+
+class RowWriter:
+    """Writes rows that `iter_rows` reads again cell by cell, one to a line that ends in a line feed.
+
+    Before Python 3.13 csv.writer quotes a carriage return in a cell only if lines end in one, and readers end the row
+    at one that is not quoted.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.write_row = csv.writer(self, lineterminator=_CRLF).writerow
+
+    def write(self, row: str) -> None:
+        """Take a row from csv.writer, which writes each with one call."""
+        self._stream.write(row.removesuffix(_CRLF) + "\n")
+
+
+_CRLF = "\r\n"
 
 
 def missing_column(key: str, name: str, file: Path, columns: Sequence[str]) -> ConfigError:

@@ -1,5 +1,6 @@
 """The study CSV: every form people have, and what is said of the ones that are wrong."""
 
+import csv
 import string
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wfdb2dicom.csvtext import RowWriter
 from wfdb2dicom.errors import ConfigError, PathError
 from wfdb2dicom.studies import Locator, Study, _without_shared_files, identify, iter_rows, read_studies, study_key
 
@@ -355,12 +357,23 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=6))
 def test_what_csv_writers_write_is_read_back(tmp_path_factory, rows):
-    import csv
-
     file = tmp_path_factory.mktemp("csv") / "s.csv"
     with open(file, "w", newline="", encoding="utf-8") as stream:
         csv.writer(stream, quoting=csv.QUOTE_ALL).writerows([("a", "b", "c"), *rows])
     assert [row for _, row in iter_rows(file)[1]] == [list(row) for row in rows]
+
+
+@given(st.lists(st.tuples(CELLS, CELLS | st.just("a\rb"), CELLS), max_size=6))
+def test_what_is_written_back_is_read_as_it_was(tmp_path_factory, rows):
+    file = tmp_path_factory.mktemp("csv") / "s.csv"
+    with open(file, "w", newline="", encoding="utf-8") as stream:
+        writer = RowWriter(stream)
+        for row in [("a", "b", "c"), *rows]:
+            writer.write_row(row)
+    assert [row for _, row in iter_rows(file)[1]] == [list(row) for row in rows]
+    with open(file, newline="", encoding="utf-8") as stream:
+        assert list(csv.reader(stream))[1:] == [list(row) for row in rows]
+    assert not file.read_bytes().endswith(b"\r\n")
 
 
 @given(st.binary(max_size=200) | st.text(string.printable, max_size=200).map(str.encode))
