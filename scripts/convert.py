@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from wfdb2dicom.acquisition import Acquisition, normalise_time
+from wfdb2dicom.acquisition import Acquisition, normalise_id, normalise_time
 from wfdb2dicom.convert import convert_record
 from wfdb2dicom.errors import ConfigError, DateError, StudyError, SubjectMismatch, TargetError, describe
 from wfdb2dicom.metadata import read_metadata
@@ -53,7 +53,8 @@ def refuse(out: Path) -> str:
 
 def acquisition(args: argparse.Namespace, record: Path) -> Acquisition:
     """What is known besides the record: the command line and the metadata row of the study."""
-    study = Study(args.study_id or record.name, args.subject_id, str(record), record.name, args.ecg_time or "", "")
+    study_id, subject_id = normalise_id(args.study_id or record.name, "s"), normalise_id(args.subject_id, "p")
+    study = Study(study_id, subject_id, str(record), record.name, args.ecg_time or "", "")
     known, error = read_metadata(args.metadata, "study_id").lookup(study)
     if error:
         raise StudyError(f"{error} {study.study_id} in {args.metadata}")

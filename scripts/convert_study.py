@@ -38,7 +38,8 @@ def main() -> int:
         print(f"error: {complaint(error)}", file=sys.stderr)
         return 1
     if outcome.status == "failed":
-        print(f"error: study {outcome.study_id} cannot be converted: {without_patient(outcome.error)}", file=sys.stderr)
+        words = without_patient(outcome.error, found[1][0].subject_id)
+        print(f"error: study {outcome.study_id} cannot be converted: {words}", file=sys.stderr)
         return 1
     print(f"study {outcome.study_id}: {outcome.status}, {outcome.size} bytes")
     return 0

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from wfdb2dicom.config import beside
 from wfdb2dicom.plan import SMALLEST_BATCH, USUAL_BATCHES
 
 SNAKEFILE = Path(__file__).resolve().parent.parent / "Snakefile"
@@ -81,7 +82,7 @@ def main() -> int:
     """Run the workflow; its exit status is ours."""
     args = arguments()
     output = Path(args.output_csv).absolute()
-    state = output.with_suffix(".wfdb2dicom")
+    state = Path(beside(str(output), ".wfdb2dicom"))
     state.mkdir(parents=True, exist_ok=True)
     config = state / "config.yaml"
     config.write_text(yaml.safe_dump(configuration(args), allow_unicode=True), encoding="utf-8")

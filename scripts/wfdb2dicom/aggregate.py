@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ import pyarrow as pa
 
 from wfdb2dicom.csvtext import RowWriter, iter_rows, missing_column
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.manifest import Manifest, tabulate
+from wfdb2dicom.manifest import Manifest, path_prefix, tabulate
 from wfdb2dicom.processes import spread, studies_in, workers
 from wfdb2dicom.studies import identify
 from wfdb2dicom.summary import Tally
@@ -165,7 +164,7 @@ def _write_table(request: Request, dicoms: dict[str, str], failures: dict[str, s
     id_at = header.index(request.study_id_col)
     columns = header + [name for name in (request.dcm_path_col, request.error_col) if name not in header]
     path_at, error_at = columns.index(request.dcm_path_col), columns.index(request.error_col)
-    folder = os.path.join(request.dcm_dir, "")
+    folder = path_prefix(request.dcm_dir)
     added = [""] * (len(columns) - len(header))
     with _text(table) as csv_stream, _text(errors) as log:
         writer = RowWriter(csv_stream)

@@ -37,9 +37,12 @@ RESULTS = tuple(
         "roundtrip.tsv",
         "roundtrip.json",
         "verify.tsv",
+        ".results.json",
         "store/summary.json",
     )
 )
+# Folders that are its own: whatever else is in them goes when they are made anew.
+OWN_FOLDERS = ("results/plan", "results/receipts", "results/progress")
 
 
 def complete(given: Mapping[str, Any], schema: Path) -> dict[str, Any]:
@@ -69,6 +72,8 @@ def complete(given: Mapping[str, Any], schema: Path) -> dict[str, Any]:
     # A key without a value (`metadata:`) is None in YAML: as good as left out.
     values = {key: value for key, value in given.items() if key in properties and value is not None}
     for key, value in values.items():
+        if isinstance(value, float) and value.is_integer() and _is_whole(properties[key]):
+            values[key] = int(value)  # for JSON Schema 2.0 is an integer, for the scripts it is none
         errors = list(Draft202012Validator(properties[key]).iter_errors(value))
         if errors:
             problems.append(_wrong(key, value, properties[key], errors[0]))
@@ -88,7 +93,12 @@ def complete(given: Mapping[str, Any], schema: Path) -> dict[str, Any]:
 
 def error_log(options: Mapping[str, Any]) -> str:
     """The list of failures: beside the result CSV unless it is given a place."""
-    return options["error_log"] or str(Path(options["output_csv"]).with_suffix(".errors.log"))
+    return options["error_log"] or beside(options["output_csv"], ".errors.log")
+
+
+def beside(output_csv: str, suffix: str) -> str:
+    """The name of what belongs to a result CSV: `suffix` instead of ``.csv``, and behind any other ending."""
+    return output_csv.removesuffix(".csv") + suffix
 
 
 def gather(given: Mapping[str, Any], working_dir: Path, home: Path) -> dict[str, Any]:
@@ -188,6 +198,14 @@ def _check_outputs(options: Mapping[str, Any]) -> None:
     for key in ("output_csv", "error_log"):
         if options[key] and Path(options[key]).is_dir():
             raise ConfigError(f"{key}: {options[key]!r} is a folder, not a file: name a file")
+    for key, path in (
+        ("dcm_dir", options["dcm_dir"]),
+        ("output_csv", options["output_csv"]),
+        ("error_log", error_log(options)),
+    ):
+        for own in OWN_FOLDERS:
+            if f"{os.path.realpath(path)}/".startswith(f"{os.path.realpath(own)}/"):
+                raise ConfigError(f"{key}: {path!r} lies in {own}, which the workflow empties: name another place")
     taken = {os.path.realpath(path): f"{path} of the workflow" for path in RESULTS}
     inputs = {key: options[key] for key in INPUT_FILES if options[key]}
     for key, path in inputs.items():
@@ -198,6 +216,11 @@ def _check_outputs(options: Mapping[str, Any]) -> None:
         if other := taken.get(os.path.realpath(path)):
             raise ConfigError(f"{key}: {path!r} is {other} itself: name another file")
         taken[os.path.realpath(path)] = f"{key} ({path!r})"
+
+
+def _is_whole(rule: Mapping[str, Any]) -> bool:
+    """Whether an option takes whole numbers and no others."""
+    return any(kind.get("type") == "integer" for kind in (rule, *rule.get("oneOf", ())))
 
 
 _SHELL = re.compile(r"(?:~[\w.-]*|\$\w+|\$\{\w+\})(?:/|$)").match  # ~/ecg, $SCRATCH/ecg

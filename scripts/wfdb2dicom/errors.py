@@ -88,9 +88,10 @@ def describe(error: BaseException) -> str:
     return f"{name}: {plain}"
 
 
-# A path between quotes, one that stands for itself (not "Input/output error"), and what follows the words for
-# a patient: each may identify one.
+# A path between quotes, one that an error begins with (spaces and all, to the name of a file), one that stands for
+# itself (not "Input/output error"), and what follows the words for a patient: each may identify one.
 _QUOTED = re.compile(r"""(['"])(?:(?!\1).)*/((?:(?!\1|/).)*)(\1|$)""")
+_LEADING = re.compile(r"""^(\w+: )(?:(?!: ['"]).)*?/(?=[^\s/'"]+\.(?:hea|dat|mat|dcm)\b)""")
 _BARE = re.compile(r"""(?<![^\s'"])(?!Input/output )(?:[^\s'"/]*/)+(?=[^\s/])""")
 _PATIENT = re.compile(r"\b(subject(?:_id)?|patient(?:_id)?)( is)? ('[^']*'|\"[^\"]*\"|[^\s,;]*\d[^\s,;]*)")
 _PATIENT_FOLDER = re.compile(r"\bp\d{8}\b")
@@ -104,7 +105,7 @@ def without_patient(error: str, *known: str) -> str:
     known : str
         Identifiers of the patient as far as they are known.
     """
-    error = _BARE.sub("", _without_folders(error))
+    error = _BARE.sub("", _without_folders(_LEADING.sub(r"\1", error)))
     error = _PATIENT_FOLDER.sub("p…", _PATIENT.sub(r"\1\2 …", error))
     for identifier in filter(None, known):
         error = re.sub(rf"(?<!\w){re.escape(identifier)}(?!\w)", "…", error)

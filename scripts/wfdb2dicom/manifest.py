@@ -107,6 +107,11 @@ class Manifest:
         self._writer.close()
 
 
+def path_prefix(dcm_dir: str) -> str:
+    """What the relative path of a DICOM is appended to, so that the path is also the name of a target."""
+    return "" if dcm_dir == "." else os.path.join(dcm_dir, "")
+
+
 def tabulate(rows: Sequence[tuple[PlanRow, ReceiptRow]], dcm_dir: str) -> pa.Table:
     """The rows of the manifest for the studies of one batch.
 
@@ -116,7 +121,7 @@ def tabulate(rows: Sequence[tuple[PlanRow, ReceiptRow]], dcm_dir: str) -> pa.Tab
     dcm_dir : str
         Folder of the DICOMs, as configured.
     """
-    folder = os.path.join(dcm_dir, "")  # what a relative path is appended to
+    folder = path_prefix(dcm_dir)
     times = [known.get("ecg_time") for known in _parsed(plan.acquisition for plan, _ in rows)]
     # Of a study that failed nothing is told but what the plan knew.
     facts = _parsed("" if result.error else result.facts for _, result in rows)

@@ -186,7 +186,8 @@ def _patient(header: Header, acquisition: Acquisition) -> str:
     ours, theirs = acquisition.subject_id, header.subject_id
     if ours and theirs and ours != theirs:
         raise SubjectMismatch(
-            f"the header belongs to subject {theirs}, the CSV says {ours}; check path and subject_id of this row"
+            f"the header belongs to subject {theirs}, the CSV says subject {ours};"
+            " check path and subject_id of this row"
         )
     if not (ours or theirs):
         raise SubjectMismatch(

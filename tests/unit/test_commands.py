@@ -42,6 +42,12 @@ FRAME = pd.DataFrame(
 )
 
 
+def test_ids_may_have_the_forms_that_they_have_in_csvs(convert: Run, make_record, tmp_path: Path) -> None:
+    done = convert(make_record(), tmp_path / "x.dcm", "--subject-id", "p10000032", "--study-id", "s40689238")
+    assert done.returncode == 0, done.stderr
+    assert pydicom.dcmread(tmp_path / "x.dcm").PatientID == "10000032"
+
+
 @pytest.mark.parametrize("ending", ["", ".hea", ".dat"])
 def test_a_record_becomes_a_file_or_a_file_in_a_folder(convert: Run, make_record, tmp_path: Path, ending: str) -> None:
     record = make_record()

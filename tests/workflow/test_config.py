@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wfdb2dicom.config import check_inputs, complete, gather
+from wfdb2dicom.config import check_inputs, complete, error_log, gather
 from wfdb2dicom.errors import ConfigError
 
 from .conftest import FIRST, ROOT, SNAKEMAKE, Work, start, study_path
@@ -51,6 +51,13 @@ class TestValues:
             complete(MINIMAL | given, SCHEMA)
         for word in words:
             assert word in str(error.value)
+
+    @pytest.mark.parametrize("key", ["studies_per_job", "max_studies_per_job", "threads_per_job", "validate_sample"])
+    def test_a_whole_number_may_be_written_as_a_decimal(self, key: str) -> None:
+        value = complete(MINIMAL | {key: 100.0}, SCHEMA)[key]
+        assert (value, type(value)) == (100, int)
+        with pytest.raises(ConfigError, match=rf"{key}: 100\.5 "):
+            complete(MINIMAL | {key: 100.5}, SCHEMA)
 
     def test_all_wrong_values_are_named_at_once(self) -> None:
         with pytest.raises(ConfigError, match=r"(?s)timeout.*lead_order"):
@@ -139,6 +146,14 @@ class TestInputs:
                 {"output_csv": "results/summary.json"},
                 "output_csv: 'results/summary.json' is results/summary.json of the workflow itself: name another file",
             ),
+            (
+                {"dcm_dir": "results/plan/dicom"},
+                "dcm_dir: 'results/plan/dicom' lies in results/plan, which the workflow empties: name another place",
+            ),
+            ({"dcm_dir": "wfdb/../results/receipts"}, "lies in results/receipts, which the workflow empties"),
+            ({"output_csv": "results/plan/out.csv"}, "output_csv: 'results/plan/out.csv' lies in results/plan, which"),
+            ({"error_log": "results/progress/log"}, "error_log: 'results/progress/log' lies in results/progress"),
+            ({"error_log": "results/.results.json"}, "is results/.results.json of the workflow itself"),
             ({"error_log": "out.csv", "output_csv": "wfdb/../out.csv"}, "error_log: 'out.csv' is output_csv ("),
             ({"dcm_path_col": "dcm_error"}, "error_col: 'dcm_error' is dcm_path_col too: name another column"),
             ({"dcm_path_col": "study_id"}, "dcm_path_col: 'study_id' is a column that is read: name another one"),
@@ -177,6 +192,20 @@ class TestInputs:
         (tmp_path / "mine.errors.log").touch()
         with pytest.raises(ConfigError, match=r"error_log: 'mine.errors.log' is metadata"):
             check_inputs(options | {"metadata": "mine.errors.log", "output_csv": "mine.csv"})
+
+    @pytest.mark.parametrize(
+        ("output", "log"),
+        [
+            ("a.csv", "a.errors.log"),
+            ("a", "a.errors.log"),
+            ("b/a.v1", "b/a.v1.errors.log"),
+            ("a.tsv", "a.tsv.errors.log"),
+        ],
+    )
+    def test_tables_side_by_side_have_logs_of_their_own(
+        self, options: dict[str, object], output: str, log: str
+    ) -> None:
+        assert error_log(options | {"output_csv": output}) == log
 
     def test_no_input_is_a_file_that_the_workflow_writes(self, options: dict[str, object], tmp_path: Path) -> None:
         (tmp_path / "results").mkdir()

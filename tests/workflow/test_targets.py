@@ -46,6 +46,15 @@ def test_a_dicom_is_a_target(work: Work) -> None:
     assert not work.dicom(FIRST + 1).exists()
 
 
+def test_a_dicom_is_a_target_in_the_working_directory_too(work: Work) -> None:
+    work.run("plan", dcm_dir=".")
+    work.run(f"{study_path(FIRST)}.dcm", dcm_dir=".")
+    assert (work.folder / f"{study_path(FIRST)}.dcm").read_bytes() == work.dicom(FIRST).read_bytes()
+    run = work.run(dcm_dir=".")
+    assert "Relative file path" not in run.output
+    assert work.table()[str(FIRST)]["dcm_path"] == f"{study_path(FIRST)}.dcm"
+
+
 def test_a_target_that_cannot_be_converted_fails_with_its_reason(work: Work) -> None:
     run = work.run(f"dicom/{study_path(TRUNCATED)}.dcm", status=1)
     assert f"study {TRUNCATED} cannot be converted: SignalError" in run.output

@@ -75,6 +75,11 @@ def literal(path):
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
+def in_dcm_dir(name):
+    """The pattern of a file in dcm_dir, spelled as Snakemake compares it."""
+    return name if config["dcm_dir"] == "." else f"{literal(config['dcm_dir'])}/{name}"
+
+
 def untracked(value):
     """A parameter whose change reruns nothing: Snakemake does not record functions of the input."""
     return lambda wildcards, input: value

@@ -25,12 +25,12 @@ rule convert:
         " {input.plan:q} {output.receipt:q} 2>> {log:q} | tee -a {log:q}"
 
 
-# The DICOM is not removed before the job: one that is up to date stays as it is.
+# The DICOM is not removed before the job: one that is up to date keeps its content (Snakemake sets its time anew).
 rule study:
     input:
         plan=plan_of_study,
     output:
-        dicom=update(f"{literal(config['dcm_dir'])}/{{record}}.dcm"),
+        dicom=update(in_dcm_dir("{record}.dcm")),
     log:
         "logs/study/{record}.log",
     retries: 0

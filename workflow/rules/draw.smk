@@ -1,9 +1,9 @@
 # An ECG page of a study, from its DICOM alone: snakemake <dcm_dir>/<path>.png (or .pdf, .svg).
 rule page:
     input:
-        dicom=f"{literal(config['dcm_dir'])}/{{record}}.dcm",
+        dicom=in_dcm_dir("{record}.dcm"),
     output:
-        page=f"{literal(config['dcm_dir'])}/{{record}}.{{format}}",
+        page=in_dcm_dir("{record}.{format}"),
     log:
         "logs/page/{record}.{format}.log",
     wildcard_constraints:
