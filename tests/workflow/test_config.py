@@ -278,6 +278,14 @@ class TestRuns:
         assert (work.folder / "results/studies.with_dcm.csv").exists()
         assert os.listdir(tmp_path) == ["work"]
 
+    def test_a_brace_in_the_name_of_the_projects_folder_is_refused(self, work: Work) -> None:
+        os.symlink(ROOT, work.folder / "{x}")
+        command = [part.replace(str(ROOT), str(work.folder / "{x}")) for part in work.command()]
+        run = start(command, work.folder)
+        assert run.status == 1
+        assert "holds a brace, which Snakemake takes for a wildcard: rename the project's folder" in run.output
+        assert "Traceback" not in run.output
+
     def test_a_module_of_another_workflow(self, work: Work) -> None:
         shutil.rmtree(work.folder / "results")
         os.rename(work.folder / "wfdb/record_list.csv", work.folder / "all.csv")

@@ -42,6 +42,8 @@ def refuse_prefix(*paths):
 
 def read_config():
     """The complete options; those of a module are what its `config:` says and nothing else."""
+    if set("{}") & set(str(ROOT)):
+        raise WorkflowError(f"{ROOT} holds a brace, which Snakemake takes for a wildcard: rename the project's folder")
     as_module = workflow.modifier.skip_configfile
     given = config if as_module else gather(config, Path.cwd(), ROOT)
     try:
