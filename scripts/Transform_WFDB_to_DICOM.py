@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wfdb2dicom.acquisition import from_row, normalise_id
+from wfdb2dicom.acquisition import Acquisition, as_text, from_row, normalise_id
 from wfdb2dicom.convert import convert_record
-from wfdb2dicom.errors import StudyError
+from wfdb2dicom.errors import StudyError, SubjectMismatch
 from wfdb2dicom.metadata import MISSING
+from wfdb2dicom.studies import study_key
 
 
 def wfdb_to_dicom_ecg_phase1(
@@ -48,7 +49,9 @@ def wfdb_to_dicom_ecg_phase1(
         What keeps the record from being converted, ``Missing df_info row for study_id`` included.
     """
     study_id = Path(sample_path_no_ext).name
-    row = from_row(df_info if isinstance(df_info, Mapping) else _row(df_info, study_id))
+    row = _row(df_info, study_id)
+    if row.study_id and study_key(row.study_id) != study_key(study_id):
+        raise SubjectMismatch(f"the row of df_info is of study {row.study_id}, the record of study {study_id}")
     acquisition = replace(
         row, study_id=study_id, study_instance_uid=study_uid or "", series_instance_uid=series_uid or ""
     )
@@ -56,12 +59,15 @@ def wfdb_to_dicom_ecg_phase1(
     return out_dcm_path
 
 
-def _row(df_info: Any, study_id: str) -> Mapping[str, object]:
-    """The row of a study in a frame, or the row itself when it is a Series."""
-    if df_info.ndim == 1:
-        return dict(df_info)
+def _row(df_info: Any, study_id: str) -> Acquisition:
+    """What the row of a study in a frame says, or the row itself."""
+    if isinstance(df_info, Mapping) or df_info.ndim == 1:
+        return from_row(dict(df_info))
     ids = df_info["study_id"] if "study_id" in df_info.columns else df_info.index
-    rows = df_info[[normalise_id(str(value), "s") == study_id for value in ids]]
+    rows = df_info[[study_key(normalise_id(as_text(value), "s")) == study_key(study_id) for value in ids]]
     if rows.empty:
         raise StudyError(f"{MISSING} {study_id}")
-    return dict(rows.iloc[0])
+    first, *others = (from_row(dict(row)) for _, row in rows.iterrows())
+    if any(other != first for other in others):
+        raise StudyError(f"df_info has rows for study {study_id} that differ; keep one of them")
+    return first

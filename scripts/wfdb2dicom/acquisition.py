@@ -148,6 +148,9 @@ def as_text(value: object) -> str:
     return as_text(str(value))  # None, NaN, NaT and NA are words of `_NOTHING`
 
 
+_SHORTEST_ID = 8  # digits of MIMIC-IV-ECG's ids
+
+
 def normalise_id(text: str, prefix: str) -> str:
     """An id without the forms it picks up on the way: ``40689238.0`` and ``s40689238`` are ``40689238``.
 
@@ -156,7 +159,8 @@ def normalise_id(text: str, prefix: str) -> str:
     text
         The id as text, see `as_text`.
     prefix
-        ``s`` for studies, ``p`` for subjects: the letter of their folders in MIMIC-IV-ECG.
+        ``s`` for studies, ``p`` for subjects: the letter of their folders in MIMIC-IV-ECG. Before fewer than 8 digits
+        it belongs to the id: another data set may have P001 and 001.
 
     Returns
     -------
@@ -166,7 +170,7 @@ def normalise_id(text: str, prefix: str) -> str:
     if text.isdecimal() and text.isascii():
         return text
     number = text.partition(".")
-    digits = number[0][1:] if number[0][:1].lower() == prefix else number[0]
+    digits = number[0][1:] if number[0][:1].lower() == prefix and len(number[0]) > _SHORTEST_ID else number[0]
     return digits if digits.isdecimal() and digits.isascii() and not number[2].strip("0") else text
 
 

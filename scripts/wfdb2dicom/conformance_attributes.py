@@ -93,7 +93,7 @@ _VALUE: dict[str, Callable[[str], object]] = {
     "AS": re.compile(r"\d{3}[DWMY]").fullmatch,
     "CS": re.compile(r"[A-Z0-9_ ]{1,16}").fullmatch,
     "DA": re.compile(r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])").fullmatch,
-    "DS": re.compile(r" *[-+]?(?=.{1,16}$)(\d+\.?\d*|\.\d+)([eE][-+]?\d+)? *").fullmatch,
+    "DS": re.compile(r"(?=.{1,16}$) *[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)? *").fullmatch,
     "DT": re.compile(r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d[0-5]\d(\.\d{1,6})?").fullmatch,
     "IS": re.compile(r"[-+]?\d{1,11}").fullmatch,
     "TM": re.compile(r"([01]\d|2[0-3])[0-5]\d[0-5]\d(\.\d{1,6})?").fullmatch,

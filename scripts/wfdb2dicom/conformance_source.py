@@ -5,6 +5,7 @@ No rule within an object tells a baseline with the wrong sign or a gain of anoth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfdb2dicom import leads
 from wfdb2dicom.conformance_attributes import Finding, number, text
 from wfdb2dicom.part10 import Dataset, MalformedError, parse
 
 # A decimal string of 16 characters rounds the sensitivity: mV, and the same of amplitudes that are no ECG's any more.
 _TOLERANCE, _RELATIVE = 1e-9, 1e-12
 _MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
+_MICROVOLT = re.compile(r"\S+\s+\S+\s+[^\s/]*/[µμ][vV]\s").match
 _SOURCE = "PS3.3 C.10.9.1.4.2"
 
 
@@ -39,7 +42,7 @@ def check_source(dicom: Path | str, record: Path | str) -> list[Finding]:
         dataset = parse(Path(dicom).read_bytes()).dataset
     except MalformedError as error:
         return [Finding("file", error.message, error.source)]
-    return list(_compare(dataset, _read(str(record))))
+    return list(_compare(dataset, _with_units(str(record), _read(str(record)))))
 
 
 def _read(record: str) -> Any:
@@ -53,21 +56,35 @@ def _read(record: str) -> Any:
     return source
 
 
+def _with_units(record: str, source: Any) -> Any:
+    """The record with its units as the header spells them: wfdb drops what is not ASCII, and µV becomes V."""
+    text = Path(record + ".hea").read_text(encoding="utf-8-sig", errors="replace")
+    body = [line for line in map(str.strip, text.splitlines()) if line and line[0] != "#"]
+    for n, line in enumerate(body[1:]):
+        if _MICROVOLT(line):
+            source.units[n] = "uV"
+    return source
+
+
 def _compare(dataset: Dataset, source: Any) -> Iterator[Finding]:
     groups = dataset[0x54000100].items if 0x54000100 in dataset else []
     channels: dict[str, npt.NDArray[np.float64]] = {}
-    expected = {name.casefold(): n for n, name in enumerate(source.sig_name)}
+    expected = {_name(name): n for n, name in enumerate(source.sig_name)}
     for group in groups:
         yield from _compare_frequency(group, source, expected)
         channels |= _millivolts(group)
         yield from _compare_skew(group, source)
-    rest = [name for name in source.sig_name if name.casefold() not in channels]
+    rest = [name for name in source.sig_name if _name(name) not in channels]
     if channels.keys() - expected.keys() or (rest and not _says_omitted(dataset, rest)):
         message = f"are {', '.join(channels)}; the record has {', '.join(expected)}"
         yield Finding("ChannelLabel", message, "PS3.3 C.10.9")
     for name in channels.keys() & expected.keys():
         n = expected[name]
-        wanted = source.e_p_signal[n] * _MILLIVOLTS[source.units[n].casefold()]
+        unit = source.units[n]
+        if unit.casefold() not in _MILLIVOLTS:
+            yield Finding("ChannelSensitivityUnitsSequence", f"lead {name}: the record is in {unit}", _SOURCE)
+            continue
+        wanted = source.e_p_signal[n] * _MILLIVOLTS[unit.casefold()]
         found = channels[name]
         if len(found) != len(wanted):
             yield Finding("WaveformData", f"lead {name}: {len(found)} samples instead of {len(wanted)}", _SOURCE)
@@ -75,6 +92,11 @@ def _compare(dataset: Dataset, source: Any) -> Iterator[Finding]:
             worst = np.nanmax(np.abs(found - wanted), initial=0.0)
             message = f"lead {name}: amplitudes differ from the record's by up to {worst:g} mV, or in what is invalid"
             yield Finding("WaveformData", message, _SOURCE)
+
+
+def _name(signal: str) -> str:
+    """What a channel's label and a signal's description have in common."""
+    return leads.label(signal).casefold()
 
 
 def _says_omitted(dataset: Dataset, names: list[str]) -> bool:
@@ -97,7 +119,7 @@ def _compare_frequency(group: Dataset, source: Any, expected: dict[str, int]) ->
 
 def _compare_skew(group: Dataset, source: Any) -> Iterator[Finding]:
     """Channel Sample Skew is where a channel's first sample lies; WFDB's skew, by how many it lies before that."""
-    names = [name.casefold() for name in source.sig_name]
+    names = [_name(name) for name in source.sig_name]
     lags = dict(zip(names, source.skew or (), strict=False))
     rates = {name: rate or 1 for name, rate in zip(names, source.samps_per_frame, strict=True)}
     for item in group[0x003A0200].items if 0x003A0200 in group else []:

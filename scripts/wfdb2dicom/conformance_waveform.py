@@ -77,7 +77,7 @@ def _check_channels(where: str, group: Dataset) -> Iterator[Finding]:
         message = f"has {len(channels)} items where NumberOfWaveformChannels is {n_channels}"
         yield Finding(where + "ChannelDefinitionSequence", message, "PS3.3 C.10.9")
     bits = _integer(group, 0x54001004)
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, ...], int] = {}
     for place, channel in enumerate(channels, 1):
         inside = f"{where}ChannelDefinitionSequence[{place}]."
         yield from check_attributes(inside, channel, standard.CHANNEL)
@@ -85,9 +85,10 @@ def _check_channels(where: str, group: Dataset) -> Iterator[Finding]:
         yield from _check_skew_and_filters(inside, channel)
         codes = list(_check_codes(inside, channel))
         yield from codes
-        lead = _code(channel, 0x003A0208)
+        code = _code(channel, 0x003A0208)
+        lead = (*code, text(channel, 0x003A0203))  # some leads share a code that says less than their labels
         if lead in seen:
-            message = f"is the lead of channel {seen[lead]}, {' '.join(lead)}; which one is right cannot be known"
+            message = f"is the lead of channel {seen[lead]}, {' '.join(code)}; which one is right cannot be known"
             yield Finding(inside + "ChannelSourceSequence", message, OURS)
         seen[lead] = place
 

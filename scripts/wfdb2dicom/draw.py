@@ -154,7 +154,7 @@ class _Sheet:
 
     def text(self, x: float, y: float, text: str, **style: Any) -> None:
         """Write something."""
-        self.figure.text(x, y, text, transform=self.mm, **style)
+        self.figure.text(x, y, text, transform=self.mm, parse_math=False, **style)  # $ is a character
 
     def line(
         self, x: npt.ArrayLike, y: npt.ArrayLike, gid: str, *, width: float = _TRACE_MM, cut: bool = False

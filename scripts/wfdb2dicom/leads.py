@@ -86,21 +86,33 @@ _BY_NAME |= {alias: _BY_NAME[label.lower()] for alias, label in _ALIASES.items()
 # What monitors record beside ECGs, the first word of its name. Such a signal is no lead whatever `unknown_leads` says:
 # an ECG object has no place for it, and header(5) makes any signal without units one in millivolt.
 _NOT_ECG = frozenset(
-    {"abp", "art", "ap", "bp", "cvp", "pap", "icp", "pleth", "ppg", "spo2", "resp", "co2", "hr", "pulse"}
+    {"abp", "art", "ap", "bp", "cvp", "pap", "icp", "pleth", "ppg", "spo2", "resp", "co2", "etco2", "hr", "pulse"}
     | {"eeg", "emg", "eog", "temp"}
 )
+_DIGITS = "0123456789"  # monitors number them: ABP1
 _FIRST_WORD = re.compile(r"[a-z0-9]+").match
+
+
+def _key(name: str) -> str:
+    """What a name is looked up by: ``Lead aVR`` is ``avr``."""
+    return name.strip().lower().removeprefix("lead ").lstrip()
 
 
 def is_known(name: str) -> bool:
     """Whether CID 3001 has a lead of this name."""
-    return name.strip().lower() in _BY_NAME
+    return _key(name) in _BY_NAME
+
+
+def label(name: str) -> str:
+    """A lead's name as the objects have it; that of an unknown one as it is."""
+    lead = _BY_NAME.get(_key(name))
+    return lead.label if lead else name.strip()
 
 
 def is_other(name: str) -> bool:
     """Whether a signal's name says that it is no ECG, such as ``PLETH`` or ``Resp (sum)``."""
     word = _FIRST_WORD(name.strip().lower())
-    return not is_known(name) and word is not None and word[0] in _NOT_ECG
+    return not is_known(name) and word is not None and not _NOT_ECG.isdisjoint({word[0], word[0].rstrip(_DIGITS)})
 
 
 def find(name: str, unknown: str = "error") -> Lead:
@@ -119,8 +131,7 @@ def find(name: str, unknown: str = "error") -> Lead:
     LeadError
         When CID 3001 knows no such lead, or the signal is no ECG.
     """
-    key = name.strip().lower()
-    if lead := _BY_NAME.get(key):
+    if lead := _BY_NAME.get(_key(name)):
         return lead
     if is_other(name):
         raise LeadError(

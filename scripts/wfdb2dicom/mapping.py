@@ -24,7 +24,7 @@ from wfdb2dicom.patients import age_at
 from wfdb2dicom.record import Header, Signal
 
 # ADC units per unit → ADC units per mV. WFDB spells them in every case; "MV" would be a megavolt and is refused.
-_PER_MILLIVOLT = {
+PER_MILLIVOLT = {
     "mV": Fraction(1),
     "mv": Fraction(1),
     "uV": Fraction(1000),
@@ -80,17 +80,18 @@ def describe_study(
     StudyError
         One of its subclasses, naming the field, its value and the remedy.
     """
-    patient_id = _patient(header, acquisition)
+    patient_id = _text("subject_id", _patient(header, acquisition), _MAX_LO)
     moment, time_source = _moment(header, acquisition)
     who = (patient_id.encode(), (acquisition.study_id or header.name).encode())
     identity = (str(ENCODING_VERSION).encode(), options.text(), header.text, acquisition.to_json().encode(), digest)
+    study_instance_uid = _uid(acquisition.study_instance_uid) or derive_uid(options.uid_root, "study", *who)
     instance = Instance(
         sop_instance_uid=derive_uid(options.uid_root, "instance", *identity),
-        study_instance_uid=_uid(acquisition.study_instance_uid) or derive_uid(options.uid_root, "study", *who),
+        study_instance_uid=study_instance_uid,
         series_instance_uid=_uid(acquisition.series_instance_uid) or derive_uid(options.uid_root, "series", *who),
         moment=moment,
-        patient_id=_text("subject_id", patient_id, _MAX_LO),
-        study_id=_text("study_id", _study_id(header, acquisition), _MAX_SH),
+        patient_id=patient_id,
+        study_id=_text("study_id", _study_id(header, acquisition) or study_instance_uid[-_MAX_SH:], _MAX_SH),
         station=_text("cart_id", acquisition.cart_id, _MAX_SH),
         patient_sex=acquisition.patient_sex,
         patient_age=age_at(acquisition.anchor_age, acquisition.anchor_year, moment.year),
@@ -147,7 +148,7 @@ def _layout(
 
 
 def _study_id(header: Header, acquisition: Acquisition) -> str:
-    """The study's id where Study ID can hold it, else the record's name, else ""."""
+    """The study's id where Study ID can hold it, else the record's name where it can; else ""."""
     return next((name for name in (acquisition.study_id, header.name) if 0 < len(name) <= _MAX_SH), "")
 
 
@@ -244,11 +245,11 @@ def _channel(lead: leads.Lead, signal: Signal) -> Channel:
     Channel Sample Skew is where a channel's first sample lies; WFDB's skew is by how many samples it lies before that.
     """
     name = signal.description
-    if signal.units not in _PER_MILLIVOLT:
-        raise UnitsError(f"signal {name!r} is in {signal.units!r}, not in volts; only {', '.join(_PER_MILLIVOLT)}")
+    if signal.units not in PER_MILLIVOLT:
+        raise UnitsError(f"signal {name!r} is in {signal.units!r}, not in volts; only {', '.join(PER_MILLIVOLT)}")
     if not (math.isfinite(signal.gain) and signal.gain > 0):
         raise HeaderError(f"signal {name!r} has gain {signal.gain:g}; a gain is greater than 0")
-    per_millivolt = Fraction(signal.gain) * _PER_MILLIVOLT[signal.units]
+    per_millivolt = Fraction(signal.gain) * PER_MILLIVOLT[signal.units]
     return Channel(
         label=lead.label,
         code=lead.code,

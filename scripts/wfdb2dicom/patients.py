@@ -51,6 +51,8 @@ def read_patients(path: Path) -> dict[str, Patient]:
                 if len(row) <= max(places):
                     continue
                 subject, gender, age, year = (row[place].strip() for place in places)
+                if not subject:  # or it would be the patient of every study whose subject is unknown
+                    continue
                 patient = Patient(_SEXES.get(gender.upper(), ""), _whole(age), _whole(year))
                 if found.setdefault(normalise_id(subject, "p"), patient) != patient:
                     raise ConfigError(f"patients: {path} has rows for subject {subject} that differ; keep one of them")

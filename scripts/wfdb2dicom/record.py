@@ -113,7 +113,7 @@ class Record:
     samples: Samples
 
 
-_SUBJECT = re.compile(r"\s*<subject_id>:\s*(\S+)").match
+_SUBJECT = re.compile(r"\s*<subject_id>:\s*(\S(?:.*\S)?)\s*").fullmatch
 # Numbers of more digits than these mean nothing (and int() refuses some): such headers are left to wfdb.
 _RECORD_LINE = re.compile(
     r"([-\w.]+)[ \t]+(\d{1,9})[ \t]+(\d{1,18}(?:\.\d{1,18})?)[ \t]+(\d{1,18})(?:[ \t]+(.*))?"
@@ -140,6 +140,12 @@ def parse_moment(text: str | None) -> datetime | None:
         return datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), micro)
     except ValueError:
         return None
+
+
+def parse_comments(text: bytes) -> tuple[str, ...]:
+    """The comments of a header, as `parse_plain` gives them: wfdb drops from them what is not ASCII."""
+    lines = map(str.strip, text.decode("utf-8-sig", "surrogateescape").splitlines())
+    return tuple(line[1:].strip() for line in lines if line[:1] == "#")
 
 
 def parse_plain(text: bytes) -> Header | None:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wfdb2dicom.errors import HeaderError, LeadError, PathError, SignalError, StudyError
-from wfdb2dicom.record import Header, Record, Samples, Signal, Source, parse_moment, read_header_text
+from wfdb2dicom.record import Header, Record, Samples, Signal, Source, parse_comments, parse_moment, read_header_text
 from wfdb2dicom.samples import verify_samples
 
 _MAX_SIGNALS = 1000
@@ -156,7 +156,7 @@ def _read_segment(record: str, root: str, text: bytes, header: Any, omit: _Omit 
         even = all((rate or 1) == 1 for rate in header.samps_per_frame)
         read = wfdb.rdrecord(record, physical=False, ignore_skew=True, smooth_frames=even, return_res=32)
         each = read.d_signal.T if even else read.e_d_signal
-        samples = _narrow(np.column_stack([each[n] for n in kept]))
+        samples = _narrow(np.column_stack([each[n] for n in kept]), [signals[n] for n in kept])
     except (OSError, MemoryError):
         raise
     except Exception as error:
@@ -172,16 +172,20 @@ def _read_segment(record: str, root: str, text: bytes, header: Any, omit: _Omit 
         n_samples=len(samples),
         moment=_moment(text),
         signals=tuple(signals[n] for n in kept),
-        comments=tuple(header.comments),
+        comments=parse_comments(text),
         omitted=tuple(_printable(signals[n].description) or f"signal {n}" for n in omitted),
     )
     verify_samples(found.signals, samples, record)
     return Record(found, samples)
 
 
-def _narrow(samples: Any) -> Samples:
-    """The samples as int16 when all fit, whatever their format could hold: few readers know 32-bit objects."""
-    fit = samples.size == 0 or (samples.min() >= -(2**15) and samples.max() < 2**15)
+def _narrow(samples: Any, signals: Sequence[Signal]) -> Samples:
+    """The samples as int16 when all fit, whatever their format could hold: few readers know 32-bit objects.
+
+    The lowest number of 16 bits is for an invalid sample there, so a valid one needs more.
+    """
+    lowest = -(2**15) if all(signal.invalid == -(2**15) for signal in signals) else -(2**15) + 1
+    fit = samples.size == 0 or (samples.min() >= lowest and samples.max() < 2**15)
     narrow: Samples = np.ascontiguousarray(samples, dtype="<i2" if fit else "<i4")
     return narrow
 
@@ -393,6 +397,6 @@ def _join(text: bytes, header: Any, parts: list[Record]) -> Record:
         n_samples=len(samples),
         moment=_moment(text) or first.moment,
         signals=tuple(signals),
-        comments=(*header.comments, *(c for part in parts for c in part.header.comments)),
+        comments=(*parse_comments(text), *(c for part in parts for c in part.header.comments)),
     )
     return Record(joined, samples)

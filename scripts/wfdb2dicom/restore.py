@@ -133,11 +133,18 @@ def _channel(item: Dataset) -> _Channel:
     sensitivity, baseline = number(item, 0x003A0210), number(item, 0x003A0213)
     if not sensitivity or sensitivity < 0 or baseline is None:
         raise RestoreError(f"channel {text(item, 0x003A0203)!r} has no sensitivity or no baseline")
+    label = text(item, 0x003A0203)
+    units = item[0x003A0211].items if 0x003A0211 in item else []
+    unit = text(units[0], 0x00080100) if units else ""
+    if unit != "mV" or number(item, 0x003A0212) not in (None, 1.0) or not label:
+        raise RestoreError(f"channel {label!r} is in {unit!r}, not plainly in mV, or has no name")
+    if number(item, 0x003A0214) or (number(item, 0x003A0215) or 0.0) > 0:
+        raise RestoreError(f"channel {label!r} has a skew that a WFDB header cannot state")
     gain = _simplest_inverse(text(item, 0x003A0210))
     # Channel Sample Skew is where the first sample lies; header(5)'s skew is by how many samples it lies before that.
     skew = -(number(item, 0x003A0215) or 0.0)
     # PS3.3 C.10.9.1.4.2: mV = sample × sensitivity + baseline; header(5): mV = (sample - baseline) / gain
-    return _Channel(text(item, 0x003A0203), gain, round(-baseline / sensitivity), int(skew))
+    return _Channel(label, gain, round(-baseline / sensitivity), int(skew))
 
 
 def _simplest_inverse(sensitivity: str) -> float:
@@ -199,7 +206,10 @@ def _header(
     frequency = number(group, 0x003A001A) or 0.0
     shown = f"{frequency:.0f}" if frequency == int(frequency) else repr(frequency)
     first = [name, str(len(channels)), shown, str(len(samples))]
-    if moment := _DT(text(dataset, 0x0008002A)):
+    if acquired := text(dataset, 0x0008002A):
+        moment = _DT(acquired)
+        if not moment:
+            raise RestoreError(f"AcquisitionDateTime {acquired!r} is no date with a time to the second")
         year, month, day, hour, minute, second, fraction = moment.groups()
         first.append(f"{hour}:{minute}:{second}{fraction or ''} {day}/{month}/{year}")
     sums = samples.astype(np.uint16).sum(axis=0, dtype=np.uint16).tolist()

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from wfdb2dicom import leads
 from wfdb2dicom.errors import ConfigError, StudyError, describe
+from wfdb2dicom.mapping import PER_MILLIVOLT
 from wfdb2dicom.proof import SUMS, Proof, chosen, find_sums, write_proofs
 from wfdb2dicom.record import INVALID_16, Header, parse_plain, read_header_text
 from wfdb2dicom.restore import Restored, restore
@@ -81,7 +83,7 @@ def _prove_one(options: dict[str, str], plan: PlanRow, row: ReceiptRow, sums: di
         if reason := _not_comparable(plan, row, sums):
             return Proof(row.study_id, path, "open", (reason,))
         content = Path(path).read_bytes()
-        restored = _restore(content, plan.record, options.get("lead_order", "source"), sums)
+        restored = _restore(content, plan.record, record, options.get("lead_order", "source"), sums)
         details = tuple(_differences(restored, plan.record, record, sums))
     except (OSError, StudyError, ValueError) as error:
         return Proof(row.study_id, path, "bad", (describe(error),))
@@ -103,12 +105,14 @@ def _not_comparable(plan: PlanRow, row: ReceiptRow, sums: dict[str, str]) -> str
     return ""
 
 
-def _restore(content: bytes, record: str, lead_order: str, sums: dict[str, str]) -> Restored:
-    """The record; of one whose leads were reordered, in MIMIC-IV-ECG's order unless it had the standard's already."""
+def _restore(content: bytes, record: str, source: str, lead_order: str, sums: dict[str, str]) -> Restored:
+    """The record; of one whose leads were reordered, in its source's order unless it had the standard's already."""
     name = os.path.basename(record)
     restored = restore(content, name)
     if lead_order == "standard" and _digest(restored.signal) != sums[f"{record}.dat"]:
-        return restore(content, name, order="mimic")
+        header = parse_plain(read_header_text(source + ".hea"))
+        order = [leads.label(signal.description) for signal in header.signals] if header else "mimic"
+        return restore(content, name, order=order)
     return restored
 
 
@@ -132,9 +136,9 @@ def _says_the_same(ours: Header | None, theirs: Header | None) -> bool:
     if ours is None or theirs is None or len(ours.signals) != len(theirs.signals):
         return False
     for mine, other in zip(ours.signals, theirs.signals, strict=True):
-        scale = {"uv": 1e3, "v": 1e-3}.get(other.units.casefold(), 1.0)
+        scale = float(PER_MILLIVOLT.get(other.units, 1))
         same = (
-            mine.description.casefold() == other.description.casefold()
+            mine.description.casefold() == leads.label(other.description).casefold()
             and abs(mine.gain - other.gain * scale) <= _GAIN_TOLERANCE * mine.gain
             and (mine.initial_value == other.initial_value or (mine.initial_value, other.initial_value) == _INVALID)
             and (mine.checksum or 0) & 0xFFFF == (other.checksum or 0) & 0xFFFF

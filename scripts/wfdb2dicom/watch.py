@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from hashlib import blake2b, file_digest
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -362,8 +363,11 @@ def _usual_signal_file(record: str) -> tuple[str, str]:
     return "", "-"
 
 
-def _named_signal_files(record: str) -> list[str]:
-    """Paths of the signal files that a header names, as far as it can be read."""
+def _named_signal_files(record: str, *, inner: bool = False) -> list[str]:
+    """Paths of the signal files that a header names, as far as it can be read.
+
+    Of a record of segments those of its segments, and their headers; `inner` says that it is a segment itself.
+    """
     if not os.path.isfile(record + ".hea"):  # a FIFO would be waited for
         return []
     try:
@@ -374,6 +378,9 @@ def _named_signal_files(record: str) -> list[str]:
     words = [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     names = list(dict.fromkeys(line[0] for line in words[1:] if line[0] != "~" and not os.path.isabs(line[0])))
     names = names[:_MOST_FILES]
-    if words and "/" in words[0][0]:  # The lines of a multi-segment header name records.
-        names = [name + extension for name in names for extension in (".hea", ".dat")]
-    return [os.path.join(os.path.dirname(record), name) for name in names]
+    files = [os.path.join(os.path.dirname(record), name) for name in names]
+    if not (words and "/" in words[0][0]):
+        return files
+    # The lines of a multi-segment header name records, and those have no segments themselves (header(5)).
+    segments = [[file + ".hea", *([] if inner else _named_signal_files(file, inner=True))] for file in files]
+    return list(dict.fromkeys(chain.from_iterable(segments)))[:_MOST_FILES]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileDataset
@@ -15,8 +16,10 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ImplicitVRLittleEndian
 
 from wfdb2dicom import ecg_standard
+from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.conformance import Finding, check_bytes, check_file
 from wfdb2dicom.conformance_source import check_source
+from wfdb2dicom.convert import convert_record
 
 Mutate = Callable[[FileDataset], None]
 ROOT = "1.2.840.10008.5.1.4.1.1.9.1."
@@ -449,6 +452,17 @@ def test_objects_have_the_amplitudes_of_their_source(
 ) -> None:
     for path, record in [*zip(dicoms.values(), records.values(), strict=True), (offset_dicom, offset_record)]:
         assert check_source(path, record) == []
+
+
+def test_leads_and_units_of_other_spellings_are_those_of_the_source(tmp_path: Path) -> None:
+    samples = np.arange(-200, 200, dtype="<i2").reshape(200, 2)
+    sums = samples.sum(axis=0, dtype=np.int64) % 65536
+    lines = [f"r.dat 16 0.2(0)/µV 16 0 {samples[0, n]} {sums[n]} 0 {name}" for n, name in enumerate(("vx", "Lead I"))]
+    (tmp_path / "r.hea").write_text("\n".join(["r 2 500 200", *lines]) + "\n", encoding="utf-8")
+    (tmp_path / "r.dat").write_bytes(samples.tobytes())
+    convert_record(tmp_path / "r", tmp_path / "r.dcm", Acquisition(subject_id="1", ecg_time="2100-01-01 00:00:00"))
+    assert check_source(tmp_path / "r.dcm", tmp_path / "r") == []
+    assert [str(finding) for finding in check_file(tmp_path / "r.dcm")] == []
 
 
 def note(ds: Dataset, keyword: str) -> Dataset:

@@ -4,10 +4,12 @@ import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import wfdb
+from pydicom import dcmread
 
 from wfdb2dicom.acquisition import Acquisition, from_row
 from wfdb2dicom.convert import convert_record
@@ -138,6 +140,34 @@ def test_what_is_no_object_of_ours_is_refused(dicoms: dict[str, Path]) -> None:
             restore(wrong, "x")
     with pytest.raises(RestoreError, match="no name"):
         restore(content, "../x")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: setattr(c.ChannelSensitivityUnitsSequence[0], "CodeValue", "uV"), "is in 'uV', not plainly in mV"),
+        (lambda c: setattr(c, "ChannelSensitivityCorrectionFactor", "0.005"), "not plainly in mV"),
+        (lambda c: setattr(c, "ChannelLabel", ""), "has no name"),
+        (lambda c: setattr(c, "ChannelSampleSkew", "2"), "skew that a WFDB header cannot state"),
+        (lambda c: setattr(c, "ChannelTimeSkew", "0.5"), "skew that a WFDB header cannot state"),
+    ],
+)
+def test_a_channel_that_a_header_cannot_state_is_refused(
+    dicoms: dict[str, Path], tmp_path: Path, change: Any, words: str
+) -> None:
+    ds = dcmread(next(iter(dicoms.values())))
+    change(ds.WaveformSequence[0].ChannelDefinitionSequence[0])
+    ds.save_as(tmp_path / "x.dcm")
+    with pytest.raises(RestoreError, match=words):
+        restore((tmp_path / "x.dcm").read_bytes(), "x")
+
+
+def test_a_date_that_a_header_cannot_state_is_refused(dicoms: dict[str, Path], tmp_path: Path) -> None:
+    ds = dcmread(next(iter(dicoms.values())))
+    ds.AcquisitionDateTime = "215103040844"
+    ds.save_as(tmp_path / "x.dcm")
+    with pytest.raises(RestoreError, match="AcquisitionDateTime '215103040844' is no date with a time to the second"):
+        restore((tmp_path / "x.dcm").read_bytes(), "x")
 
 
 def test_digests_are_read_in_both_forms(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ PATIENTS = "subject_id,gender,anchor_age,anchor_year,anchor_year_group,dod\n1000
 
 
 def test_patients_are_read_plain_and_compressed(tmp_path: Path) -> None:
-    (tmp_path / "patients.csv").write_text(PATIENTS + "10000048,m,23,2126,2008 - 2010,\n1,x,,,,\n")
+    (tmp_path / "patients.csv").write_text(PATIENTS + ",F,91,2100,\n10000048,m,23,2126,2008 - 2010,\n1,x,,,,\n")
     (tmp_path / "patients.csv.gz").write_bytes(gzip.compress((tmp_path / "patients.csv").read_bytes()))
     expected = {"10000032": Patient("F", "52", "2180"), "10000048": Patient("M", "23", "2126"), "1": Patient()}
     assert read_patients(tmp_path / "patients.csv") == expected

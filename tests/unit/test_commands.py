@@ -124,6 +124,12 @@ def test_the_originals_function_says_what_is_missing_or_wrong(phase1, make_recor
         phase1(record, out, FRAME[1:])
     with pytest.raises(SubjectMismatch):
         phase1(record, out, FRAME.assign(subject_id=10000033))
+    with pytest.raises(SubjectMismatch, match="row of df_info is of study 40689239, the record of study 40689238"):
+        phase1(record, out, FRAME.iloc[1])
+    twice = FRAME.assign(study_id=40689238, subject_id=10000032)
+    with pytest.raises(StudyError, match="rows for study 40689238 that differ"):
+        phase1(record, out, twice)
+    phase1(record, out, twice.assign(cart_id=1, lowpassfilter=0.05, highpassfilter=150))
 
 
 @pytest.mark.parametrize(

@@ -324,3 +324,28 @@ def test_equal_input_gives_equal_bytes_wherever_it_lies(make_record, acquisition
     for folder in ("a", "b"):
         convert_record(make_record(folder=folder), tmp_path / folder / "x.dcm", acquisition)
     assert (tmp_path / "a/x.dcm").read_bytes() == (tmp_path / "b/x.dcm").read_bytes()
+
+
+def test_a_study_and_record_of_long_names_still_have_a_study_id(make_record, tmp_path: Path) -> None:
+    name = "a_record_of_a_name_of_more_than_16"
+    out = tmp_path / "x.dcm"
+    convert_record(make_record(name=name), out, Acquisition(study_id=name, subject_id="10000032"))
+    ds = pydicom.dcmread(out)
+    assert ds.StudyID == ds.StudyInstanceUID[-16:]
+
+
+@pytest.mark.parametrize("subject", ["Ä1", "A B"])
+def test_a_patient_of_the_header_is_the_whole_comment(make_record, tmp_path: Path, subject: str) -> None:
+    record = make_record()
+    header = Path(f"{record}.hea")
+    header.write_text(header.read_text().replace("<subject_id>: 10000032", f"<subject_id>: {subject}"), "utf-8")
+    convert_record(record, tmp_path / "x.dcm", Acquisition(study_id="40689238"))
+    assert pydicom.dcmread(tmp_path / "x.dcm").PatientID == subject
+
+
+def test_a_patient_that_is_no_text_is_refused_by_name(make_record, tmp_path: Path) -> None:
+    record = make_record()
+    header = Path(f"{record}.hea")
+    header.write_bytes(header.read_bytes().replace(b": 10000032", b": \xc41"))
+    with pytest.raises(HeaderError, match=r"subject_id .* is no DICOM text"):
+        convert_record(record, tmp_path / "x.dcm", Acquisition(study_id="40689238"))

@@ -266,6 +266,14 @@ def test_the_page_says_who_when_and_how(dicom: Dicom) -> None:
         assert page.texts.count(lead) == (2 if lead == "II" else 1)
 
 
+def test_a_dollar_is_a_dollar(dicom: Dicom) -> None:
+    ds = dcmread(path := dicom())
+    ds.PatientID, ds.StationName = "A$^$B", "$x_1$"
+    ds.save_as(path)
+    page = Svg(path)
+    assert page.says("ID A$^$B") and page.says("Cart $x_1$")
+
+
 def test_measurements_and_report_lines_of_the_object_are_shown(
     make_record: RecordMaker, acquisition: Acquisition, tmp_path: Path
 ) -> None:

@@ -22,8 +22,10 @@ from wfdb2dicom.convert import Outcome, convert_record
 from wfdb2dicom.errors import ChecksumError, HeaderError, LeadError, PathError, SignalError, StudyError, UnitsError
 from wfdb2dicom.mapping import describe_study
 from wfdb2dicom.options import Options
+from wfdb2dicom.record import parse_plain
 from wfdb2dicom.record_wfdb import read_with_wfdb
 from wfdb2dicom.restore import restore
+from wfdb2dicom.watch import sources
 
 WHO = Acquisition(subject_id="1", ecg_time="2100-01-01 00:00:00")
 LOCAL = Options(unknown_leads="local")
@@ -413,6 +415,17 @@ def test_a_real_record_of_fixed_segments_is_joined_as_wfdb_does(shared_data: Pat
     assert [s.invalid for s in found.header.signals] == [-2048] * 4
 
 
+def test_all_files_of_segments_are_watched_whatever_their_names(tmp_path: Path) -> None:
+    (tmp_path / "m.hea").write_text("m/2 1 250 20\na 10\nb 10\n")
+    for segment in "ab":
+        (tmp_path / f"{segment}.hea").write_text(f"{segment} 1 250 10\nother_{segment}.dat 16 200\n")
+        (tmp_path / f"other_{segment}.dat").write_bytes(bytes(20))
+    before = sources(str(tmp_path / "m"))
+    assert before.count(",") == 4 and "-" not in before
+    (tmp_path / "other_b.dat").write_bytes(bytes(22))
+    assert sources(str(tmp_path / "m")) != before
+
+
 def test_a_changed_segment_header_makes_a_new_instance(tmp_path: Path) -> None:
     record = segments(tmp_path, "r/2 2 250 200\ns0 100\ns1 100\n")
     uids = []
@@ -500,6 +513,16 @@ def test_a_length_that_wfdb_overlooks_is_refused(tmp_path: Path) -> None:
 def test_a_signal_file_that_wfdb_takes_for_another_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HeaderError, match=r"of whose file wfdb makes 'd0\.dat'"):
         read(write(tmp_path, "r 1 250\ndé0.dat 16 200\n", d0=RAMP.tobytes(), dé0=RAMP[::-1].tobytes()))
+
+
+@pytest.mark.parametrize("first", ["## <subject_id>: 7", "# Ä"])
+@pytest.mark.parametrize("subject", ["Ä1", "A B", "10"])
+def test_comments_and_patient_are_those_of_the_plain_reader(tmp_path: Path, first: str, subject: str) -> None:
+    text = f"r 1 250 400\nd0.dat 16{{}} 200/mV 16 0 -200 65336 0 I\n{first}\n# <subject_id>: {subject} \n"
+    header = read(write(tmp_path, text.format(":0"), d0=RAMP.tobytes())).header
+    plain = parse_plain(text.format("").encode())
+    assert plain and header.comments == plain.comments
+    assert header.subject_id == plain.subject_id == subject
 
 
 @pytest.mark.parametrize(
@@ -649,7 +672,7 @@ def wide(folder: Path, *values: int, fmt: str = "32") -> Path:
 
 @pytest.mark.parametrize(
     ("values", "bits"),
-    [((32767, -32768 + 1), 16), ((32768, 0), 32), ((-32768, 0), 16), ((-32769, 0), 32), ((2**31 - 1, 1), 32)],
+    [((32767, -32768 + 1), 16), ((32768, 0), 32), ((-32768, 0), 32), ((-32769, 0), 32), ((2**31 - 1, 1), 32)],
 )
 def test_samples_are_as_wide_as_their_values_need(tmp_path: Path, values: tuple[int, ...], bits: int) -> None:
     convert(wide(tmp_path, *values), tmp_path / "x.dcm")

@@ -48,6 +48,8 @@ def test_the_twelve_leads_have_the_codes_of_the_standard() -> None:
         ("V", "V", "2:87"),
         ("MCL1", "MCL1", "2:92"),
         ("CM5", "CM5", "2:20"),
+        ("Lead I", "I", "2:1"),
+        ("lead AVR", "aVR", "2:62"),
     ],
 )
 def test_names_in_use_are_found(name: str, label: str, code: str) -> None:
@@ -74,7 +76,7 @@ def test_a_private_code_must_fit_its_attribute(name: str) -> None:
 
 
 @pytest.mark.parametrize("unknown", ["error", "local"])
-@pytest.mark.parametrize("name", ["PLETH", "Pleth", "ABP", "RESP", "HR"])
+@pytest.mark.parametrize("name", ["PLETH", "Pleth", "ABP", "RESP", "HR", "ABP1", "etCO2", "Resp 2"])
 def test_what_is_no_ecg_is_refused_by_name_in_any_case(name: str, unknown: str) -> None:
     with pytest.raises(LeadError, match=f"'{name}' is no ECG"):
         leads.find(name, unknown)
