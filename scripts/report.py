@@ -15,6 +15,7 @@ def main() -> int:
     parser.add_argument("--summary", type=Path, required=True, help="the JSON file that aggregate.py writes")
     parser.add_argument("--manifest", type=Path, required=True, help="the Parquet file that aggregate.py writes")
     parser.add_argument("--receipts", type=Path, required=True, help="folder of the receipts")
+    parser.add_argument("--max-failed", type=float, help="the share that may fail, default: that of the summary")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw at the same time")
     report.run(report.Request(**vars(parser.parse_args())))
     return 0

@@ -7,10 +7,9 @@ fails is a row of the output CSV, not a failure of the command: the exit status 
 
 import argparse
 import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -78,8 +77,8 @@ def jobs(checkpoint: int, workers: int) -> dict[str, Any]:
     return {"studies_per_job": "auto", "threads_per_job": -(-workers // USUAL_BATCHES), **limit}
 
 
-def main() -> int:
-    """Run the workflow; its exit status is ours."""
+def main() -> NoReturn:
+    """Become the workflow; its exit status is ours."""
     args = arguments()
     output = Path(args.output_csv).absolute()
     state = Path(beside(str(output), ".wfdb2dicom"))
@@ -87,8 +86,10 @@ def main() -> int:
     config = state / "config.yaml"
     config.write_text(yaml.safe_dump(configuration(args), allow_unicode=True), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--snakefile", SNAKEFILE, "--directory", state]
-    return subprocess.run([*command, "--configfile", config, "--cores", str(args.workers)]).returncode
+    command += ["--configfile", config, "--cores", str(args.workers)]
+    sys.stdout.flush()
+    os.execv(sys.executable, [str(part) for part in command])  # so that who ends this process ends the run
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -45,6 +46,9 @@ RESULTS = tuple(
 OWN_FOLDERS = ("results/plan", "results/receipts", "results/progress")
 
 
+_BOOLEANS = {"true": True, "false": False}
+
+
 def complete(given: Mapping[str, Any], schema: Path) -> dict[str, Any]:
     """The options of a run: those given, checked, and the defaults of the others.
 
@@ -73,7 +77,12 @@ def complete(given: Mapping[str, Any], schema: Path) -> dict[str, Any]:
     values = {key: value for key, value in given.items() if key in properties and value is not None}
     for key, value in values.items():
         if isinstance(value, float) and value.is_integer() and _is_whole(properties[key]):
-            values[key] = int(value)  # for JSON Schema 2.0 is an integer, for the scripts it is none
+            values[key] = value = int(value)  # for JSON Schema 2.0 is an integer, for the scripts it is none
+        if properties[key].get("type") == "boolean" and str(value).lower() in _BOOLEANS:
+            values[key] = value = _BOOLEANS[str(value).lower()]  # --config overwrite=true is text for Snakemake
+        if isinstance(value, float) and not math.isfinite(value):
+            problems.append(f"{key}: {value} is not a finite number ({_sentence(properties[key])})")
+            continue
         errors = list(Draft202012Validator(properties[key]).iter_errors(value))
         if errors:
             problems.append(_wrong(key, value, properties[key], errors[0]))

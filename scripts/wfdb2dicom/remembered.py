@@ -72,6 +72,14 @@ class Memory:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
+    def answers_stand(self, locator: Locator) -> bool:
+        """Whether the tree answers as it did when the last plan asked where records lie; True where that is unknown."""
+        try:
+            answers = dict(json.loads((self._kept / _NOTE).read_bytes())["answers"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return True
+        return locator.answers_are(answers)
+
     def rows(self, name: str, digest: str) -> list[PlanRow]:
         """The rows of a batch as last planned.
 

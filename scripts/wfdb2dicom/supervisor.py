@@ -26,6 +26,7 @@ from wfdb2dicom.worker import Job, Place, work
 
 _DEATH_SECONDS = 5.0
 _LOOK_SECONDS = 1.0  # at most so long no deadline is looked at
+_STOPPED_SECONDS = 1.0  # a wait that takes so much longer than asked for was no wait of this process's own
 _STILLBORN = 4  # workers in a row that may die before they come to a study; it is no study's fault
 _CHUNK = 64  # studies handed to a worker at once; the next chunk waits in its pipe while it works
 # Forking costs a millisecond and shares what is imported; where fork is unsafe a fresh interpreter is started.
@@ -128,7 +129,11 @@ class Supervisor:
         if not busy:
             return
         # Not until the deadline of the studies under way now: one may follow that has used up half of its time.
-        ready = wait(list(busy), min(_LOOK_SECONDS, self._timeout / 8) if self._timeout else None)
+        patience = min(_LOOK_SECONDS, self._timeout / 8) if self._timeout else None
+        asleep = time.monotonic()
+        ready = wait(list(busy), patience)
+        if patience and time.monotonic() - asleep > patience + _STOPPED_SECONDS:
+            self._listening = time.monotonic()  # this process was stopped (Ctrl-Z, Slurm), and so were the workers
         for connection in ready:
             self._receive(busy[connection])
         now = time.monotonic()
@@ -142,7 +147,7 @@ class Supervisor:
         try:
             reports = worker.hear()
         except EOFError:
-            worker.process.join()
+            worker.process.join(_DEATH_SECONDS)
             self._replace(worker, f"WorkerCrash: {_cause(worker.process.exitcode)}")
             return
         for results in reports:
@@ -173,6 +178,9 @@ class Supervisor:
 
 
 def _cause(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
-        return f"the worker was ended by {signal.Signals(-exitcode).name}"
+    if exitcode is None:
+        return "the worker closed its connection and does not end"
+    if exitcode < 0:
+        known = -exitcode in set(signal.Signals)  # real-time signals have no names
+        return f"the worker was ended by {signal.Signals(-exitcode).name if known else f'signal {-exitcode}'}"
     return f"the worker ended with status {exitcode}"

@@ -22,6 +22,8 @@ from typing import Any
 
 from wfdb2dicom.errors import is_transient
 from wfdb2dicom.processes import spread, studies_in, workers
+from wfdb2dicom.remembered import Memory
+from wfdb2dicom.studies import Locator
 from wfdb2dicom.tables import (
     PlanRow,
     ReceiptRow,
@@ -48,6 +50,7 @@ def token(
     receipts: Path,
     *,
     inputs: Iterable[Path] = (),
+    wfdb_dir: str = "",
     retry_failed: str = "transient",
     overwrite: bool = False,
     watch_files: bool = True,
@@ -60,6 +63,8 @@ def token(
         Folders of the plan files and of the receipts.
     inputs : iterable of Path
         The tables that a plan is made from. Snakemake notices newer ones only, not one put in place with an old time.
+    wfdb_dir : str
+        The tree, in which records may have come to lie elsewhere than the plan found them; "" for not to ask.
     retry_failed : {"transient", "all", "none"}
         Which failures are to be tried again.
     overwrite : bool
@@ -74,6 +79,8 @@ def token(
     """
     stored, digest, stamps_then = _stored(plans)
     if overwrite or not stored or digest != plans_digest(plans) or stamps_then != stamps(inputs):
+        return secrets.token_hex(8)
+    if watch_files and wfdb_dir and not Memory(plans).answers_stand(Locator(Path(wfdb_dir))):
         return secrets.token_hex(8)
     return secrets.token_hex(8) if _differ(plans, receipts, retry_failed, watch_files=watch_files) else stored
 
@@ -333,7 +340,7 @@ def _mismatch(plan: Path, receipts: Path, retry_failed: str, watch_files: bool) 
         return receipt.exists() and receipt_mismatch(
             rows, read_receipt(receipt), options, retry_failed, watch_files=watch_files
         )
-    except TableError:
+    except (TableError, OSError):
         return True
 
 

@@ -171,12 +171,13 @@ def test_a_study_that_exhausts_memory_or_exits_costs_only_itself(make_plan, tmp_
         raise MemoryError("no more")
 
     plan = make_plan(6)
-    fault({"40000002": exhaust, "40000004": lambda: os._exit(7)})
+    fault({"40000002": exhaust, "40000003": lambda: os.kill(os.getpid(), 40), "40000004": lambda: os._exit(7)})
     batch.run(plan, tmp_path / "r.tsv")
     found = outcomes(tmp_path / "r.tsv")
     assert found["40000002"] == "MemoryError: no more"
+    assert found["40000003"] == "WorkerCrash: the worker was ended by signal 40"  # one without a name
     assert found["40000004"] == "WorkerCrash: the worker ended with status 7"
-    assert sorted(found.values()).count("converted") + sorted(found.values()).count("current") == 4
+    assert sorted(found.values()).count("converted") + sorted(found.values()).count("current") == 3
 
 
 def test_errors_of_studies_are_rows_in_the_words_of_the_csv(make_plan, tmp_path: Path) -> None:
@@ -295,6 +296,33 @@ def test_a_killed_supervisor_takes_its_workers_with_it(make_plan, tmp_path: Path
     while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_a_job_that_is_stopped_and_continued_calls_no_study_late(make_plan, tmp_path: Path) -> None:
+    plan = make_plan(12)
+    script = (
+        "import sys, time; from pathlib import Path; from wfdb2dicom import batch, worker\n"
+        "class Slow(worker.Converter):\n"
+        "    def convert(self, *args):\n"
+        "        end = time.process_time() + 0.3  # of its own time, of which none passes while it is stopped\n"
+        "        while time.process_time() < end: pass\n"
+        "        return super().convert(*args)\n"
+        "worker.Converter = Slow\n"
+        "batch.run(Path(sys.argv[1]), Path(sys.argv[2]), timeout=1.0)\n"
+    )
+    job = subprocess.Popen(
+        [sys.executable, "-c", script, str(plan), str(tmp_path / "r.tsv")],
+        cwd=Path(__file__).parents[2] / "scripts",
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 20
+    while not any(tmp_path.rglob("*.dcm")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(job.pid, signal.SIGSTOP)  # Ctrl-Z
+    time.sleep(3)
+    os.killpg(job.pid, signal.SIGCONT)
+    assert job.wait(30) == 0
+    assert set(outcomes(tmp_path / "r.tsv").values()) == {"converted"}
 
 
 def test_two_copies_of_a_batch_at_once_give_one_whole_result(make_plan, tmp_path: Path) -> None:

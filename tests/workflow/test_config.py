@@ -59,6 +59,16 @@ class TestValues:
         with pytest.raises(ConfigError, match=rf"{key}: 100\.5 "):
             complete(MINIMAL | {key: 100.5}, SCHEMA)
 
+    @pytest.mark.parametrize("text", ["true", "True", "false", "FALSE"])
+    def test_truth_may_be_text_as_from_the_command_line(self, text: str) -> None:
+        assert complete(MINIMAL | {"overwrite": text}, SCHEMA)["overwrite"] is (text.lower() == "true")
+
+    @pytest.mark.parametrize("key", ["timeout", "max_failed", "studies_per_job"])
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_what_is_no_finite_number_is_refused(self, key: str, value: float) -> None:
+        with pytest.raises(ConfigError, match=rf"{key}: {value} is not a finite number"):
+            complete(MINIMAL | {key: value}, SCHEMA)
+
     def test_all_wrong_values_are_named_at_once(self) -> None:
         with pytest.raises(ConfigError, match=r"(?s)timeout.*lead_order"):
             complete(MINIMAL | {"timeout": 0, "lead_order": "x"}, SCHEMA)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from .conftest import (
     replace,
     start,
     study_path,
+    subject_of,
 )
 
 pytestmark = pytest.mark.workflow
@@ -126,6 +128,67 @@ def test_an_option_that_changes_the_objects_rewrites_all(work: Work, option: dic
     assert len(work.run(**option).batches) == 4
     assert changed(before, work.dicoms()) == ALL
     assert work.run(**option).nothing_done
+
+
+def test_what_changed_is_seen_where_snakemake_has_lost_its_records(work: Work) -> None:
+    before = work.dicoms()
+    shutil.rmtree(work.folder / ".snakemake")
+    work.dicom(FIRST).unlink()
+    work.run()  # all batches, for who knows
+    assert changed(before, work.dicoms()) == dicom_names(FIRST)
+    assert work.run().nothing_done
+    shutil.rmtree(work.folder / ".snakemake")
+    work.run(lead_order="standard")
+    assert changed(before, work.dicoms()) == ALL
+    assert work.run(lead_order="standard").nothing_done
+
+
+def test_what_changed_is_seen_where_snakemake_is_to_look_at_times_alone(work: Work) -> None:
+    before = work.dicoms()
+    work.dicom(FIRST).unlink()
+    work.run("--rerun-triggers", "mtime", "--")
+    assert changed(before, work.dicoms()) == dicom_names(FIRST)
+    assert work.run("--rerun-triggers", "mtime", "--").nothing_done
+
+
+@pytest.mark.parametrize("key", ["output_csv", "error_log"])
+def test_an_output_of_another_name_is_made(work: Work, key: str) -> None:
+    before = work.dicoms()
+    assert work.run(**{key: "other/out.txt"}).batches == []
+    assert (work.folder / "other/out.txt").stat().st_size > 50
+    assert changed(before, work.dicoms()) == set()
+    assert work.run(**{key: "other/out.txt"}).nothing_done
+
+
+def test_a_lost_report_is_written_again(work: Work) -> None:
+    page = work.folder / "results/report/index.html"
+    page.unlink()
+    assert work.run().batches == []
+    assert page.exists()
+
+
+def test_the_report_names_the_limit_of_this_run(work: Work) -> None:
+    page = work.folder / "results/report/index.html"
+    work.run(max_failed=0.01, status=1)
+    assert "That is more than max_failed allows (1 %): the run counts as failed." in page.read_text()
+    work.run()
+    assert "That is within max_failed (50 %)." in page.read_text()
+
+
+def test_a_folder_that_arrives_below_files_is_found_although_the_csv_leaves_it_out(work: Work) -> None:
+    subject = f"p{subject_of(FIRST)}"
+    os.rename(work.tree.root / "files/p1000" / subject, work.folder / subject)
+    csv = work.tree.root / "record_list.csv"
+    group = f"p9000/{subject}"  # of a folder that is in neither place yet
+    csv.write_text(csv.read_text().replace(f"files/p1000/{subject}/", f"{group}/"))
+    work.run()
+    failed = {study for study, error in work.errors().items() if error.startswith("FileNotFoundError")}
+    assert str(FIRST) in failed
+    (work.tree.root / "files/p9000").mkdir()
+    os.rename(work.folder / subject, work.tree.root / "files" / group)
+    work.run()
+    assert str(FIRST) not in work.errors()
+    assert work.run().nothing_done
 
 
 def test_another_timeout_runs_nothing(work: Work) -> None:

@@ -1,7 +1,9 @@
 """The command line of mimic-iv-ecg-to-dcm."""
 
 import csv
+import subprocess
 import sys
+import time
 from pathlib import Path
 from runpy import run_path
 
@@ -58,6 +60,27 @@ def test_it_converts_resumes_and_overwrites(fresh: Work) -> None:
     assert more.status == 0
     assert changed(before, fresh.dicoms()) == set(before)
     assert (fresh.folder / "out/failures.txt").exists()
+
+
+def test_another_error_log_is_written_without_converting_again(fresh: Work) -> None:
+    run_convert(fresh.folder)
+    before = fresh.dicoms()
+    assert run_convert(fresh.folder, "--error_log", "out/other.log").status == 0
+    assert (fresh.folder / "out/other.log").exists()
+    assert fresh.dicoms() == before
+
+
+def test_who_ends_it_ends_the_run(fresh: Work, kill_when) -> None:
+    command = [sys.executable, str(ROOT / "scripts/run_convert.py"), "--input_csv", "wfdb/record_list.csv"]
+    command += ["--output_csv", "out/table.csv", "--wfdb_dir", "wfdb", "--dcm_dir", "dicom", "--df_info_pkl", ""]
+    process = subprocess.Popen(command, cwd=fresh.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while b"snakemake" not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.01)
+    process.terminate()
+    assert process.wait(60) != 0
+    assert not (fresh.folder / "out/table.csv").exists()
 
 
 @pytest.mark.parametrize(

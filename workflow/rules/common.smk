@@ -1,5 +1,6 @@
 # Configuration, paths and input functions that the rules share.
 import atexit
+import contextlib
 import gc
 import json
 import shlex
@@ -21,6 +22,7 @@ from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.identity import ENCODING_VERSION
 from wfdb2dicom.progress import Observer
 from wfdb2dicom.statusline import Display
+from wfdb2dicom.wholefile import replace_file
 
 STARTED = time.time()
 PLANS = Path("results/plan")
@@ -119,10 +121,44 @@ def agreement():
         PLANS,
         RECEIPTS,
         inputs=[Path(config[key]) for key in ("input_csv", "metadata", "patients") if config.get(key)],
+        wfdb_dir=config["wfdb_dir"],
         retry_failed=config["retry_failed"],
         overwrite=config["overwrite"],
         watch_files=config["watch_sources"],
     )
+
+
+# The options on which a plan depends.
+PLANNED = (
+    "study_id_col",
+    "path_col",
+    "wfdb_dir",
+    "dcm_dir",
+    "missing_metadata",
+    "studies_per_job",
+    "max_studies_per_job",
+    "lead_order",
+    "sop_class",
+    "unknown_leads",
+    "other_signals",
+    "uid_root",
+)
+
+
+def agreement_file(wildcards):
+    """A file that is written when the token or an option of the plan is another one.
+
+    Snakemake compares parameters with its records in .snakemake. Where those are lost or of another version, or where
+    --rerun-triggers leaves parameters out, it has only the times of files to go by.
+    """
+    path = Path("results/.agreement.json")
+    if workflow.is_main_process and not workflow.dryrun:
+        options = {key: config[key] for key in (*PLANNED, "annotations")}
+        content = json.dumps({"token": agreement(), "encoding_version": ENCODING_VERSION, "options": options}).encode()
+        with contextlib.suppress(OSError):  # the records alone, then
+            if not path.exists() or path.read_bytes() != content:
+                replace_file(path, content)
+    return [str(path)] if path.exists() else []
 
 
 @cache

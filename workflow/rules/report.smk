@@ -17,6 +17,7 @@ rule report:
     threads: 4
     params:
         command=script("report.py"),
+        limit=arguments("max_failed"),  # the page says whether it is kept
     shell:
-        "{params.command} --summary={input.summary:q} --manifest={input.manifest:q} --receipts=results/receipts"
+        "{params.command} {params.limit:q} --summary={input.summary:q} --manifest={input.manifest:q} --receipts=results/receipts"
         " --workers={threads} {output.page:q} 2> {log:q}"

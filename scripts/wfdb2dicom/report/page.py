@@ -16,7 +16,7 @@ from wfdb2dicom.report import charts
 from wfdb2dicom.report.digest import EXAMPLES, LISTED, Digest, Row, digest
 from wfdb2dicom.report.pictures import Picture, pictures
 from wfdb2dicom.statusline import duration
-from wfdb2dicom.summary import size_words
+from wfdb2dicom.summary import size_words, verdict
 from wfdb2dicom.wholefile import replace_file
 
 
@@ -34,6 +34,8 @@ class Request:
         The HTML file to write.
     workers : int
         Processes that draw at the same time.
+    max_failed : float, optional
+        The limit that the run is judged by; by default that of the summary, which may be an earlier run's.
     """
 
     summary: Path
@@ -41,6 +43,7 @@ class Request:
     receipts: Path
     page: Path
     workers: int = 1
+    max_failed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Drawing:
 def run(request: Request) -> Path:
     """Write the report; the file takes its name when it is complete."""
     summary = json.loads(request.summary.read_bytes())
+    if request.max_failed is not None:
+        summary["options"]["max_failed"] = request.max_failed
     found = digest(request.manifest, request.receipts)
     text = render(summary, found, drawings(found, request.workers))
     replace_file(request.page, text.encode("utf-8", "replace"))
@@ -94,7 +99,7 @@ def render(summary: dict[str, Any], found: Digest, drawn: list[Drawing]) -> str:
         summary=summary,
         options=options,
         limit=limit,
-        passed=limit is None or summary["failed"] <= limit * summary["studies"],
+        passed=limit is None or not verdict(summary, limit),
         share=charts.share,
         duration=duration,
         found=found,
