@@ -22,8 +22,6 @@ from typing import Any
 
 from wfdb2dicom.errors import is_transient
 from wfdb2dicom.processes import spread, studies_in, workers
-from wfdb2dicom.remembered import Memory
-from wfdb2dicom.studies import Locator
 from wfdb2dicom.tables import (
     PlanRow,
     ReceiptRow,
@@ -80,9 +78,17 @@ def token(
     stored, digest, stamps_then = _stored(plans)
     if overwrite or not stored or digest != plans_digest(plans) or stamps_then != stamps(inputs):
         return secrets.token_hex(8)
-    if watch_files and wfdb_dir and not Memory(plans).answers_stand(Locator(Path(wfdb_dir))):
+    if watch_files and wfdb_dir and not _answers_stand(plans, wfdb_dir):
         return secrets.token_hex(8)
     return secrets.token_hex(8) if _differ(plans, receipts, retry_failed, watch_files=watch_files) else stored
+
+
+def _answers_stand(plans: Path, wfdb_dir: str) -> bool:
+    """Whether records lie where the last plan found them, as far as it asked."""
+    from wfdb2dicom.remembered import Memory  # 10 ms of imports that batch jobs do not need
+    from wfdb2dicom.studies import Locator
+
+    return Memory(plans).answers_stand(Locator(Path(wfdb_dir)))
 
 
 def _differ(plans: Path, receipts: Path, retry_failed: str, *, watch_files: bool) -> bool:
