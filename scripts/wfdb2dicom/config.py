@@ -186,17 +186,18 @@ def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False)
             "name the folder to which the paths in input_csv are relative"
         )
     csv = Path(options["input_csv"])
+    paths = options["path_col"]
     if csv.exists():
-        check_beginning(csv, options["study_id_col"], options["path_col"])
+        paths = check_beginning(csv, options["study_id_col"], paths)
     _check_outputs(options)
-    _check_columns(options)
+    _check_columns(options, paths)
 
 
-def _check_columns(options: Mapping[str, Any]) -> None:
+def _check_columns(options: Mapping[str, Any], paths: str) -> None:
     """Refuse to write a result into a column that says what the study is."""
     if options["dcm_path_col"] == options["error_col"]:
         raise ConfigError(f"error_col: {options['error_col']!r} is dcm_path_col too: name another column")
-    read = {"subject_id", "ecg_time", options["study_id_col"], options["path_col"]}
+    read = {"subject_id", "ecg_time", options["study_id_col"], options["path_col"], paths}
     for key in ("dcm_path_col", "error_col"):
         if options[key] in read:
             raise ConfigError(f"{key}: {options[key]!r} is a column that is read: name another one for the result")

@@ -285,9 +285,16 @@ def read_studies(
     return _without_shared_files(studies)
 
 
-def check_beginning(input_csv: Path, study_id_col: str, path_col: str) -> None:
-    """Raise the `ConfigError` of `read_studies` for what column names and first row show, without reading the rest."""
-    _begin(input_csv, study_id_col, path_col)
+def check_beginning(input_csv: Path, study_id_col: str, path_col: str) -> str:
+    """The column of the paths, "" if they are rebuilt; without reading more than column names and first row.
+
+    Raises
+    ------
+    ConfigError
+        That of `read_studies`, for what these show.
+    """
+    header, _, _, place = _begin(input_csv, study_id_col, path_col)
+    return header[place] if place >= 0 else ""
 
 
 Row = tuple[int, list[str]]

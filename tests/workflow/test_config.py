@@ -239,6 +239,13 @@ class TestInputs:
         with pytest.raises(ConfigError, match=words):
             check_inputs(options)
 
+    def test_the_column_that_paths_are_found_in_is_no_place_for_results(
+        self, options: dict[str, object], tmp_path: Path
+    ) -> None:
+        (tmp_path / "studies.csv").write_text("study_id,waveform_path\n1,a/b\n")
+        with pytest.raises(ConfigError, match="dcm_path_col: 'waveform_path' is a column that is read"):
+            check_inputs(options | {"dcm_path_col": "waveform_path"})
+
     def test_a_module_may_wait_for_its_inputs(self, options: dict[str, object]) -> None:
         check_inputs(options | {"input_csv": "later.csv", "wfdb_dir": "later"}, may_be_made_later=True)
 
