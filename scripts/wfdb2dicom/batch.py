@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from wfdb2dicom.errors import TargetError, is_transient
@@ -20,6 +21,7 @@ from wfdb2dicom.tables import (
     options_line,
     read_plan,
     read_receipt,
+    table_digest,
     write_receipt,
 )
 from wfdb2dicom.worker import Job
@@ -81,9 +83,11 @@ def run(
     Raises
     ------
     TargetError
-        When the target cannot be written. No receipt is written then; files already there are found by the next run.
+        When the target cannot be written, or another plan has taken the place of this one. No receipt is written then;
+        files already there are found by the next run.
     """
     start, started = time.monotonic(), time.time()
+    digest = table_digest(plan)
     mapping, rows = read_plan(plan)
     line = options_line(mapping)
     prints = [fingerprint(line, row) for row in rows]
@@ -92,12 +96,26 @@ def run(
     if todo:
         job = Job(mapping["wfdb_dir"], mapping["dcm_dir"], Options.from_mapping(mapping), overwrite, rows)
         with StableStorage(job.dcm_dir) as storage, Note(progress) as note:
-            Supervisor(job, results, timeout, note, storage).run(todo, max(1, workers))
+            check = partial(_require_unchanged, plan, digest)
+            Supervisor(job, results, timeout, note, storage, check).run(todo, max(1, workers))
+            check()
     done = [row._replace(plan_row=prints[n]) for n, row in enumerate(results) if row is not None]
     count = {status: sum(row.status == status for row in done) for status in ("converted", "current", "failed")}
     summary = Summary(plan.stem, len(rows), **count, seconds=time.monotonic() - start)
     _give_receipt(receipt, done, summary, started)
     return summary
+
+
+def _require_unchanged(plan: Path, digest: str) -> None:
+    """Stop a job whose run was killed when a later run has planned the batch anew: it would write over its files."""
+    try:
+        unchanged = table_digest(plan) == digest
+    except FileNotFoundError:
+        unchanged = False
+    except OSError:  # storage that does not answer says nothing
+        return
+    if not unchanged:
+        raise TargetError(f"{plan} is another one now: a later run has planned this batch anew, and converts it")
 
 
 def _settled(rows: list[PlanRow], prints: list[str], known: dict[str, ReceiptRow]) -> list[ReceiptRow | None]:

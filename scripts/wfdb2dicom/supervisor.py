@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from multiprocessing import get_context, process
 from multiprocessing.connection import wait
 from typing import Any
@@ -78,13 +79,21 @@ class Supervisor:
     """Deals studies to workers, collects their results, and replaces workers that hang or die."""
 
     def __init__(
-        self, job: Job, results: list[ReceiptRow | None], timeout: float, note: Note, storage: StableStorage
+        self,
+        job: Job,
+        results: list[ReceiptRow | None],
+        timeout: float,
+        note: Note,
+        storage: StableStorage,
+        check_plan: Callable[[], None] = lambda: None,
     ) -> None:
         self._job = job
         self._note = note
         self._storage = storage
         self._results = results
         self._timeout = timeout
+        self._check_plan = check_plan  # raises once the batch is another one's
+        self._checked = time.monotonic()
         self._workers: list[_Worker] = []
         self._waiting: deque[int] = deque()
         self._stillborn = 0  # workers in a row that died before their first study
@@ -96,7 +105,7 @@ class Supervisor:
         Raises
         ------
         TargetError
-            When the target cannot be written, or workers die before they come to a study.
+            When the target cannot be written, workers die before they come to a study, or `check_plan` raises it.
         """
         self._waiting.extend(todo)
         try:
@@ -105,6 +114,9 @@ class Supervisor:
                 if self._storage.keep_up():  # the workers have something to do meanwhile
                     self._listening = time.monotonic()
                 self._collect()
+                if time.monotonic() - self._checked > _LOOK_SECONDS / 2:
+                    self._check_plan()
+                    self._checked = time.monotonic()
         finally:
             for worker in self._workers:
                 worker.kill()

@@ -325,6 +325,31 @@ def test_a_job_that_is_stopped_and_continued_calls_no_study_late(make_plan, tmp_
     assert set(outcomes(tmp_path / "r.tsv").values()) == {"converted"}
 
 
+def test_a_job_of_a_killed_run_ends_when_the_next_run_has_planned_its_batch_anew(make_plan, tmp_path: Path) -> None:
+    plan = make_plan(60)
+    script = (
+        "import sys, time; from pathlib import Path; from wfdb2dicom import batch, worker\n"
+        "class Slow(worker.Converter):\n"
+        "    def convert(self, *args): time.sleep(0.1); return super().convert(*args)\n"
+        "worker.Converter = Slow\n"
+        "batch.run(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+    )
+    job = subprocess.Popen(
+        [sys.executable, "-c", script, str(plan), str(tmp_path / "r.tsv")],
+        cwd=Path(__file__).parents[2] / "scripts",
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 20
+    while not any(tmp_path.rglob("*.dcm")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    options, rows = tables.read_plan(plan)
+    tables.write_plan(plan, options | {"lead_order": "standard"}, rows)
+    assert "is another one now: a later run has planned this batch anew" in job.communicate(timeout=30)[1]
+    assert job.returncode != 0 and not (tmp_path / "r.tsv").exists()
+    assert 0 < len(list(tmp_path.rglob("*.dcm"))) < 30
+
+
 def test_two_copies_of_a_batch_at_once_give_one_whole_result(make_plan, tmp_path: Path) -> None:
     plan = make_plan(200)
     script = "import sys; from pathlib import Path; from wfdb2dicom import batch; batch.run(*map(Path, sys.argv[1:]))"
