@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from wfdb2dicom import program
 from wfdb2dicom.summary import verdict, words
 from wfdb2dicom.wholefile import replace_file
 
@@ -30,4 +31,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program.run(main)

@@ -40,6 +40,7 @@ _NO_QUANTITY = frozenset({"nu", "adu", "au", "a.u.", "nd", "n/a", "none", "unit"
 _MIMIC_ID = re.compile(r"\d{8,9}").fullmatch
 _ECG_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?").fullmatch
 _UID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+").fullmatch
+_FIRST_YEAR = 1000  # before it, a placeholder
 _MAX_SH, _MAX_LO, _MAX_UI = 16, 64, 64  # characters, PS3.5 table 6.2-1
 
 
@@ -82,6 +83,8 @@ def describe_study(
     """
     patient_id = _text("subject_id", _patient(header, acquisition), _MAX_LO)
     moment, time_source = _moment(header, acquisition)
+    if moment.year < _FIRST_YEAR:
+        raise DateError(f"the {time_source} has the year {moment.year}, in which no ECG was recorded; correct it")
     who = (patient_id.encode(), (acquisition.study_id or header.name).encode())
     identity = (str(ENCODING_VERSION).encode(), options.text(), header.text, acquisition.to_json().encode(), digest)
     study_instance_uid = _uid(acquisition.study_instance_uid) or derive_uid(options.uid_root, "study", *who)

@@ -9,14 +9,22 @@ from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import NoReturn
 
+from wfdb2dicom.errors import complaint
+
 
 def run(main: Callable[[], int]) -> NoReturn:
     """Run a program and exit with its status, without searching for cyclic garbage.
 
+    What the system refuses ends it with status 1 and a line that says so.
+
     Tables and tuples hold no cycles, and searching a million rows for them takes a quarter of the time.
     """
     gc.disable()
-    status = main()
+    try:
+        status = main()
+    except OSError as error:  # no result of a study: the disk is full, a file is gone or forbidden
+        print(f"error: {complaint(error)}", file=sys.stderr)
+        status = 1
     gc.freeze()  # or all that is left, modules too, would be searched once more before the process ends
     sys.exit(status)
 

@@ -6,6 +6,7 @@ says so in its receipt. So whoever looks, on whatever machine, needs no connecti
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -60,7 +61,8 @@ class Note:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

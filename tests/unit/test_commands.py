@@ -169,3 +169,14 @@ def test_check_says_what_is_wrong_by_line_and_status(project: Path, convert: Run
     done = check(tmp_path / "none.dcm")
     assert done.returncode == 1 and "error: " in done.stderr
     assert check("--record", record, good, bad).returncode == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["gate.py", "none.json", "passed.txt"], ["report.py", "--summary=none.json", "--manifest=m", "--receipts=r", "p"]],
+)
+def test_a_file_that_is_gone_is_an_error_in_one_line(project: Path, tmp_path: Path, command: list[str]) -> None:
+    line = [sys.executable, str(project / "scripts" / command[0]), *command[1:]]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: No such file or directory: 'none.json'; no result is lost, mend it and run again\n"
