@@ -64,7 +64,8 @@ def _row(df_info: Any, study_id: str) -> Acquisition:
     if isinstance(df_info, Mapping) or df_info.ndim == 1:
         return from_row(dict(df_info))
     ids = df_info["study_id"] if "study_id" in df_info.columns else df_info.index
-    rows = df_info[[study_key(normalise_id(as_text(value), "s")) == study_key(study_id) for value in ids]]
+    wanted = study_key(study_id)
+    rows = df_info[[study_key(normalise_id(as_text(value), "s")) == wanted for value in ids]]
     if rows.empty:
         raise StudyError(f"{MISSING} {study_id}")
     first, *others = (from_row(dict(row)) for _, row in rows.iterrows())

@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from wfdb2dicom.csvtext import RowWriter, iter_rows, missing_column
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.manifest import Manifest, path_prefix, tabulate
+from wfdb2dicom.manifest import Manifest, tabulate
 from wfdb2dicom.processes import spread, studies_in, workers
-from wfdb2dicom.studies import identify
+from wfdb2dicom.studies import identify, path_prefix
 from wfdb2dicom.summary import Tally
 from wfdb2dicom.tables import TableError, fingerprint, options_line, read_plan, read_receipt
 from wfdb2dicom.watch import store_results

@@ -208,11 +208,8 @@ def _check_outputs(options: Mapping[str, Any]) -> None:
     for key in ("output_csv", "error_log"):
         if options[key] and Path(options[key]).is_dir():
             raise ConfigError(f"{key}: {options[key]!r} is a folder, not a file: name a file")
-    for key, path in (
-        ("dcm_dir", options["dcm_dir"]),
-        ("output_csv", options["output_csv"]),
-        ("error_log", error_log(options)),
-    ):
+    outputs = {"output_csv": options["output_csv"], "error_log": error_log(options)}
+    for key, path in {"dcm_dir": options["dcm_dir"], **outputs}.items():
         for own in OWN_FOLDERS:
             if f"{os.path.realpath(path)}/".startswith(f"{os.path.realpath(own)}/"):
                 raise ConfigError(f"{key}: {path!r} lies in {own}, which the workflow empties: name another place")
@@ -222,7 +219,7 @@ def _check_outputs(options: Mapping[str, Any]) -> None:
         if other := taken.get(os.path.realpath(path)):
             raise ConfigError(f"{key}: {path!r} is {other} itself: name another file")
     taken |= {os.path.realpath(path): f"{key} ({path!r})" for key, path in inputs.items()}
-    for key, path in (("output_csv", options["output_csv"]), ("error_log", error_log(options))):
+    for key, path in outputs.items():
         if other := taken.get(os.path.realpath(path)):
             raise ConfigError(f"{key}: {path!r} is {other} itself: name another file")
         taken[os.path.realpath(path)] = f"{key} ({path!r})"

@@ -33,7 +33,6 @@ record              string     The WFDB record, relative to wfdb_dir, without ex
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -44,6 +43,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wfdb2dicom.studies import path_prefix
 from wfdb2dicom.tables import PlanRow, ReceiptRow
 
 SCHEMA = pa.schema(
@@ -105,11 +105,6 @@ class Manifest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._writer.close()
-
-
-def path_prefix(dcm_dir: str) -> str:
-    """What the relative path of a DICOM is appended to, so that the path is also the name of a target."""
-    return "" if dcm_dir == "." else os.path.join(dcm_dir, "")
 
 
 def tabulate(rows: Sequence[tuple[PlanRow, ReceiptRow]], dcm_dir: str) -> pa.Table:

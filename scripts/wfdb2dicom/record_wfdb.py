@@ -110,10 +110,11 @@ def read_with_wfdb(record: str, root: str, text: bytes, omit: _Omit | None = Non
 def _rdheader(record: str, text: bytes) -> Any:
     import wfdb
 
-    first = _RECORD_LINE(_first_line(text))
+    line = next(iter(_lines(text)), "")
+    first = _RECORD_LINE(line)
     if not first:
         raise HeaderError(
-            f"{record}.hea begins with {_first_line(text)[:80]!r}, which is no record line (name, signals, frequency,"
+            f"{record}.hea begins with {line[:80]!r}, which is no record line (name, signals, frequency,"
             " samples); fetch it again"
         )
     try:
@@ -134,10 +135,10 @@ def _rdheader(record: str, text: bytes) -> Any:
     return header
 
 
-def _first_line(text: bytes) -> str:
-    """The record line."""
-    lines = (line.strip() for line in text.decode("utf-8-sig", "replace").splitlines())
-    return next((line for line in lines if line and line[0] != "#"), "")
+def _lines(text: bytes) -> list[str]:
+    """The lines of a header that are no comments: the record line, then those of signals or segments."""
+    lines = map(str.strip, text.decode("utf-8-sig", "surrogateescape").splitlines())
+    return [line for line in lines if line and line[0] != "#"]
 
 
 def _read_segment(record: str, root: str, text: bytes, header: Any, omit: _Omit | None) -> Record:
@@ -271,16 +272,14 @@ def _check_compressed(path: str, length: int | None, rate: int, offset: int) -> 
 
 def _moment(text: bytes) -> datetime | None:
     """Date and time of the first sample, by the rule of the plain reader: wfdb takes 08:44 for 0:08:44."""
-    line = _RECORD_LINE(_first_line(text))
+    line = _RECORD_LINE(_lines(text)[0])
     return parse_moment(line["moment"]) if line else None
 
 
 def _signals(record: str, text: bytes, header: Any) -> tuple[Signal, ...]:
     """The signal lines as they are written; wfdb, besides, drops what is not ASCII: µV would become V."""
-    lines = [line.strip() for line in text.decode("utf-8-sig", "surrogateescape").splitlines()]
-    body = [line for line in lines if line and line[0] != "#"][1 : header.n_sig + 1]
     signals = []
-    for n, line in enumerate(body):
+    for n, line in enumerate(_lines(text)[1 : header.n_sig + 1]):
         written = _SIGNAL_LINE(line)
         if not written:
             raise HeaderError(f"{record}.hea has {line[:120]!r}, which is no signal line of header(5); fetch it again")

@@ -76,6 +76,11 @@ class Study(NamedTuple):
         return self.path + ".dcm" if self.path else ""
 
 
+def path_prefix(dcm_dir: str) -> str:
+    """What the relative path of a DICOM is appended to, so that the path is also the name of a target."""
+    return "" if dcm_dir == "." else os.path.join(dcm_dir, "")
+
+
 _FILES = (Study._fields.index("record"), Study._fields.index("path"))  # what no two studies may have in common
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -273,18 +274,31 @@ def test_which_failures_are_worth_another_try(error: str, transient: bool) -> No
     assert is_transient(error) is transient
 
 
-def test_a_killed_supervisor_takes_its_workers_with_it(make_plan, tmp_path: Path) -> None:
-    plan = make_plan(4)
+def slow_job(plan: Path, receipt: Path, delay: str, options: str = "") -> subprocess.Popen[str]:
+    """A batch in a process of its own, and of its own session, in which each study first runs these statements."""
     script = (
         "import sys, time; from pathlib import Path; from wfdb2dicom import batch, worker\n"
         "class Slow(worker.Converter):\n"
-        "    def convert(self, *args): time.sleep(600)\n"
+        "    def convert(self, *args):\n"
+        f"{indent(delay, ' ' * 8)}\n"
+        "        return super().convert(*args)\n"
         "worker.Converter = Slow\n"
-        "batch.run(Path(sys.argv[1]), Path(sys.argv[2]), workers=2)\n"
+        f"batch.run(Path(sys.argv[1]), Path(sys.argv[2]), {options})\n"
     )
-    job = subprocess.Popen(
-        [sys.executable, "-c", script, str(plan), str(tmp_path / "r.tsv")], cwd=Path(__file__).parents[2] / "scripts"
-    )
+    command = [sys.executable, "-c", script, str(plan), str(receipt)]
+    scripts = Path(__file__).parents[2] / "scripts"
+    return subprocess.Popen(command, cwd=scripts, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def until_a_dicom_is_there(folder: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not any(folder.rglob("*.dcm")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_a_killed_supervisor_takes_its_workers_with_it(make_plan, tmp_path: Path) -> None:
+    plan = make_plan(4)
+    job = slow_job(plan, tmp_path / "r.tsv", "time.sleep(600)", "workers=2")
     children: list[str] = []
     deadline = time.monotonic() + 20
     while len(children) < 2 and time.monotonic() < deadline:
@@ -300,24 +314,10 @@ def test_a_killed_supervisor_takes_its_workers_with_it(make_plan, tmp_path: Path
 
 def test_a_job_that_is_stopped_and_continued_calls_no_study_late(make_plan, tmp_path: Path) -> None:
     plan = make_plan(12)
-    script = (
-        "import sys, time; from pathlib import Path; from wfdb2dicom import batch, worker\n"
-        "class Slow(worker.Converter):\n"
-        "    def convert(self, *args):\n"
-        "        end = time.process_time() + 0.3  # of its own time, of which none passes while it is stopped\n"
-        "        while time.process_time() < end: pass\n"
-        "        return super().convert(*args)\n"
-        "worker.Converter = Slow\n"
-        "batch.run(Path(sys.argv[1]), Path(sys.argv[2]), timeout=1.0)\n"
-    )
-    job = subprocess.Popen(
-        [sys.executable, "-c", script, str(plan), str(tmp_path / "r.tsv")],
-        cwd=Path(__file__).parents[2] / "scripts",
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 20
-    while not any(tmp_path.rglob("*.dcm")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    # Of its own time, of which none passes while it is stopped.
+    busy = "end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    job = slow_job(plan, tmp_path / "r.tsv", busy, "timeout=1.0")
+    until_a_dicom_is_there(tmp_path)
     os.killpg(job.pid, signal.SIGSTOP)  # Ctrl-Z
     time.sleep(3)
     os.killpg(job.pid, signal.SIGCONT)
@@ -327,22 +327,8 @@ def test_a_job_that_is_stopped_and_continued_calls_no_study_late(make_plan, tmp_
 
 def test_a_job_of_a_killed_run_ends_when_the_next_run_has_planned_its_batch_anew(make_plan, tmp_path: Path) -> None:
     plan = make_plan(60)
-    script = (
-        "import sys, time; from pathlib import Path; from wfdb2dicom import batch, worker\n"
-        "class Slow(worker.Converter):\n"
-        "    def convert(self, *args): time.sleep(0.1); return super().convert(*args)\n"
-        "worker.Converter = Slow\n"
-        "batch.run(Path(sys.argv[1]), Path(sys.argv[2]))\n"
-    )
-    job = subprocess.Popen(
-        [sys.executable, "-c", script, str(plan), str(tmp_path / "r.tsv")],
-        cwd=Path(__file__).parents[2] / "scripts",
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 20
-    while not any(tmp_path.rglob("*.dcm")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    job = slow_job(plan, tmp_path / "r.tsv", "time.sleep(0.1)")
+    until_a_dicom_is_there(tmp_path)
     options, rows = tables.read_plan(plan)
     tables.write_plan(plan, options | {"lead_order": "standard"}, rows)
     assert "is another one now: a later run has planned this batch anew" in job.communicate(timeout=30)[1]

@@ -29,11 +29,13 @@ def fresh(work: Work) -> Work:
     return work
 
 
+COMMAND = [sys.executable, str(ROOT / "scripts/run_convert.py"), "--input_csv", "wfdb/record_list.csv"]
+COMMAND += ["--output_csv", "out/table.csv", "--wfdb_dir", "wfdb", "--dcm_dir", "dicom"]
+COMMAND += ["--df_info_pkl", "wfdb/machine_measurements.csv", "--workers", "2"]
+
+
 def run_convert(folder: Path, *arguments: str) -> Run:
-    command = [sys.executable, str(ROOT / "scripts/run_convert.py"), "--input_csv", "wfdb/record_list.csv"]
-    command += ["--output_csv", "out/table.csv", "--wfdb_dir", "wfdb", "--dcm_dir", "dicom"]
-    command += ["--df_info_pkl", "wfdb/machine_measurements.csv", "--workers", "2"]
-    return start([*command, *arguments], folder)
+    return start([*COMMAND, *arguments], folder)
 
 
 def test_it_converts_resumes_and_overwrites(fresh: Work) -> None:
@@ -70,10 +72,8 @@ def test_another_error_log_is_written_without_converting_again(fresh: Work) -> N
     assert fresh.dicoms() == before
 
 
-def test_who_ends_it_ends_the_run(fresh: Work, kill_when) -> None:
-    command = [sys.executable, str(ROOT / "scripts/run_convert.py"), "--input_csv", "wfdb/record_list.csv"]
-    command += ["--output_csv", "out/table.csv", "--wfdb_dir", "wfdb", "--dcm_dir", "dicom", "--df_info_pkl", ""]
-    process = subprocess.Popen(command, cwd=fresh.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def test_who_ends_it_ends_the_run(fresh: Work) -> None:
+    process = subprocess.Popen(COMMAND, cwd=fresh.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 60
     while b"snakemake" not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
         assert process.poll() is None and time.monotonic() < end

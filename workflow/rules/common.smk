@@ -22,6 +22,7 @@ from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.identity import ENCODING_VERSION
 from wfdb2dicom.progress import Observer
 from wfdb2dicom.statusline import Display
+from wfdb2dicom.studies import path_prefix
 from wfdb2dicom.wholefile import replace_file
 
 STARTED = time.time()
@@ -81,7 +82,7 @@ def literal(path):
 
 def in_dcm_dir(name):
     """The pattern of a file in dcm_dir, spelled as Snakemake compares it."""
-    return name if config["dcm_dir"] == "." else f"{literal(config['dcm_dir'])}/{name}"
+    return literal(path_prefix(config["dcm_dir"])) + name
 
 
 def untracked(value):
