@@ -12,8 +12,8 @@ from typing import Any
 from wfdb2dicom.acquisition import Acquisition, as_text, from_row, normalise_id
 from wfdb2dicom.convert import convert_record
 from wfdb2dicom.errors import StudyError, SubjectMismatch
-from wfdb2dicom.metadata import MISSING
-from wfdb2dicom.studies import study_key
+from wfdb2dicom.inputs.measurements import MISSING
+from wfdb2dicom.inputs.studies import study_key
 
 
 def wfdb_to_dicom_ecg_phase1(

@@ -6,9 +6,10 @@ import json
 import sys
 from pathlib import Path
 
-from wfdb2dicom import aggregate, program
+from wfdb2dicom.batches.tables import TableError
+from wfdb2dicom.cli import program
 from wfdb2dicom.errors import ConfigError, complaint
-from wfdb2dicom.tables import TableError
+from wfdb2dicom.results import aggregate
 
 
 def arguments() -> argparse.Namespace:

@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from wfdb2dicom.conformance import check_file
+from wfdb2dicom.conformance.checker import check_file
 
 
 def arguments() -> argparse.Namespace:
@@ -27,7 +27,7 @@ def main() -> int:
         try:
             findings = check_file(path)
             if args.record:
-                from wfdb2dicom.conformance_source import check_source
+                from wfdb2dicom.conformance.source import check_source
 
                 findings += check_source(path, args.record)
         except (OSError, ValueError) as error:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from wfdb2dicom.acquisition import Acquisition, normalise_id, normalise_time
 from wfdb2dicom.convert import convert_record
+from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import ConfigError, DateError, StudyError, SubjectMismatch, TargetError, describe
-from wfdb2dicom.metadata import read_metadata
-from wfdb2dicom.options import Options
-from wfdb2dicom.studies import Study
+from wfdb2dicom.inputs.measurements import read_metadata
+from wfdb2dicom.inputs.studies import Study
 
 # What the library says of the study CSV is said here by options.
 HINTS = {DateError: " (here: --ecg-time)", SubjectMismatch: " (here: --subject-id)"}

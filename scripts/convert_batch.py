@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from wfdb2dicom import program
+from wfdb2dicom.cli import program
 
 
 def arguments() -> argparse.Namespace:
@@ -24,13 +24,13 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Convert, and say in one line what."""
-    from wfdb2dicom import batch  # here, for `program.run` makes imports cheaper too: a seventh of a job's start
+    from wfdb2dicom.batches import job  # here, for `program.run` makes imports cheaper too: a seventh of a job's start
+    from wfdb2dicom.batches.tables import TableError
     from wfdb2dicom.errors import TargetError, complaint
-    from wfdb2dicom.tables import TableError
 
     try:
         # One write with its line end, so that batches that end together do not share a line.
-        sys.stdout.write(f"{batch.run(**vars(arguments()))}\n")
+        sys.stdout.write(f"{job.run(**vars(arguments()))}\n")
         sys.stdout.flush()
     except (TargetError, TableError, OSError) as error:
         print(f"error: {complaint(error)}", file=sys.stderr)

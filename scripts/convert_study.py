@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from wfdb2dicom import batch
+from wfdb2dicom.batches import job
+from wfdb2dicom.batches.tables import TableError, read_receipt, write_plan
+from wfdb2dicom.batches.watch import study_of
 from wfdb2dicom.errors import TargetError, complaint, without_patient
-from wfdb2dicom.tables import TableError, read_receipt, write_plan
-from wfdb2dicom.watch import study_of
 
 
 def arguments() -> argparse.Namespace:
@@ -32,7 +32,7 @@ def main() -> int:
         with TemporaryDirectory() as folder:
             single, receipt = Path(folder, "plan.tsv"), Path(folder, "receipt.tsv")
             write_plan(single, *found)
-            batch.run(single, receipt, timeout=args.timeout, overwrite=args.overwrite)
+            job.run(single, receipt, timeout=args.timeout, overwrite=args.overwrite)
             (outcome,) = read_receipt(receipt)
     except (TargetError, TableError, OSError) as error:
         print(f"error: {complaint(error)}", file=sys.stderr)

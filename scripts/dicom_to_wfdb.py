@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.restore import ORDERS, RestoreError, restore
+from wfdb2dicom.page.restore import ORDERS, RestoreError, restore
 
 
 def arguments() -> argparse.Namespace:

@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from wfdb2dicom.draw import FORMATS, EcgError, draw
+from wfdb2dicom.page.draw import FORMATS, EcgError, draw
 
 
 def main() -> int:

@@ -6,9 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-from wfdb2dicom import program
-from wfdb2dicom.summary import verdict, words
-from wfdb2dicom.wholefile import replace_file
+from wfdb2dicom.cli import program
+from wfdb2dicom.results.summary import verdict, words
+from wfdb2dicom.system.whole_file import replace_file
 
 
 def main() -> int:

@@ -4,8 +4,10 @@
 import argparse
 from pathlib import Path
 
-from wfdb2dicom import program, watch
-from wfdb2dicom.processes import studies_in, workers
+from wfdb2dicom.batches import watch
+from wfdb2dicom.cli import program
+from wfdb2dicom.records import stamps
+from wfdb2dicom.system.pool import studies_in, workers
 
 
 def main() -> int:
@@ -16,7 +18,7 @@ def main() -> int:
     parser.add_argument("--retry-failed", choices=["transient", "all", "none"], default="transient")
     parser.add_argument("--watch-files", action="store_true", help="look at source files and DICOMs too")
     args = parser.parse_args()
-    processes = workers(studies_in(args.plans.glob("*.tsv")), watch.LOOKERS)
+    processes = workers(studies_in(args.plans.glob("*.tsv")), stamps.LOOKERS)
     return watch.DIFFER if watch.differ(**vars(args), processes=processes) else watch.AGREE
 
 

@@ -5,9 +5,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from wfdb2dicom import iod, plan, program
+from wfdb2dicom.batches import plan
+from wfdb2dicom.cli import program
+from wfdb2dicom.dicom import sop_classes
+from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import ConfigError, complaint
-from wfdb2dicom.options import Options
 
 
 def arguments() -> argparse.Namespace:
@@ -29,7 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--retry-failed", choices=["transient", "all", "none"], default="transient")
     parser.add_argument("--lead-order", choices=["source", "standard"], default="source")
     parser.add_argument("--other-signals", choices=["error", "omit"], default="error")
-    parser.add_argument("--sop-class", choices=iod.NAMES, default="auto")
+    parser.add_argument("--sop-class", choices=sop_classes.NAMES, default="auto")
     parser.add_argument("--unknown-leads", choices=["error", "local"], default="error")
     parser.add_argument("--uid-root", default="2.25")
     parser.add_argument("--annotations", action="store_true")

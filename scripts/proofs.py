@@ -5,10 +5,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from wfdb2dicom import proof
-from wfdb2dicom.tables import TableError
+from wfdb2dicom.batches.tables import TableError
+from wfdb2dicom.checks import sample
 
-WORDS = {words.name: words for words in (proof.VALIDATE, proof.ROUNDTRIP)}
+WORDS = {words.name: words for words in (sample.VALIDATE, sample.ROUNDTRIP)}
 
 
 def arguments() -> argparse.Namespace:
@@ -31,9 +31,9 @@ def main() -> int:
     try:
         if args.command == "collect":
             parts = [args.parts / plan.name for plan in sorted(args.plans.glob("*.tsv"))]
-            proof.collect(parts, args.table, WORDS[args.kind])
+            sample.collect(parts, args.table, WORDS[args.kind])
             return 0
-        verdict = proof.read_verdict(args.verdict)
+        verdict = sample.read_verdict(args.verdict)
     except (TableError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -4,7 +4,8 @@
 import argparse
 from pathlib import Path
 
-from wfdb2dicom import program, report
+from wfdb2dicom import report
+from wfdb2dicom.cli import program
 
 
 def main() -> int:

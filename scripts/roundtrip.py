@@ -5,9 +5,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from wfdb2dicom import roundtrip
+from wfdb2dicom.batches.tables import TableError
+from wfdb2dicom.checks import roundtrip
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.tables import TableError
 
 
 def arguments() -> argparse.Namespace:

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import yaml
 
-from wfdb2dicom.config import beside
-from wfdb2dicom.plan import SMALLEST_BATCH, USUAL_BATCHES
+from wfdb2dicom.batches.plan import SMALLEST_BATCH, USUAL_BATCHES
+from wfdb2dicom.inputs.configuration import beside
 
 SNAKEFILE = Path(__file__).resolve().parent.parent / "Snakefile"
 

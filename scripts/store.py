@@ -10,10 +10,11 @@ import json
 import sys
 from pathlib import Path
 
-from wfdb2dicom import archive, store
+from wfdb2dicom.archive import send as sending
+from wfdb2dicom.archive import settings
+from wfdb2dicom.batches.tables import TableError
 from wfdb2dicom.errors import ConfigError, without_patient
-from wfdb2dicom.tables import TableError
-from wfdb2dicom.wholefile import replace_file
+from wfdb2dicom.system.whole_file import replace_file
 
 _EXAMPLES = 5
 
@@ -39,15 +40,15 @@ def arguments() -> argparse.Namespace:
 
 def send(args: argparse.Namespace) -> int:
     """Send one batch; an object that is refused is a row of the table and no failure here."""
-    place = archive.parse(args.archive)
+    place = settings.parse(args.archive)
     if place is None:
         raise ConfigError("archive: empty, so there is nowhere to send to")
-    credentials = archive.Credentials.from_environment()
+    credentials = settings.Credentials.from_environment()
     if credentials and not place.encrypted:
         print(f"warning: {place} is not encrypted, and the credentials can be read on the way", file=sys.stderr)
-    client = archive.connect(place, credentials)
+    client = settings.connect(place, credentials)
     try:
-        print(store.run(args.receipt, args.table, args.journals, args.dcm_dir, place, client, token=args.token))
+        print(sending.run(args.receipt, args.table, args.journals, args.dcm_dir, place, client, token=args.token))
     finally:
         client.close()
     return 0
@@ -55,7 +56,7 @@ def send(args: argparse.Namespace) -> int:
 
 def summarize(args: argparse.Namespace) -> int:
     """Add up; what the archive did not take is this command's failure."""
-    counts, rows = store.summarize(args.tables)
+    counts, rows = sending.summarize(args.tables)
     objects = sum(counts.values()) - counts["superseded"]
     print(f"store: {objects - len(rows)} of {objects} objects are in the archive")
     if counts["superseded"]:
@@ -75,7 +76,7 @@ def main() -> int:
     args = arguments()
     try:
         return int(args.command(args))
-    except (archive.ArchiveError, ConfigError, TableError) as error:
+    except (settings.ArchiveError, ConfigError, TableError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

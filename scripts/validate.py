@@ -5,10 +5,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from wfdb2dicom import proof, validation
+from wfdb2dicom.batches.tables import TableError, read_plan
+from wfdb2dicom.checks import sample, validate
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.tables import TableError, read_plan
-from wfdb2dicom.wholefile import replace_file
+from wfdb2dicom.system.whole_file import replace_file
 
 
 def arguments() -> argparse.Namespace:
@@ -30,13 +30,13 @@ def arguments() -> argparse.Namespace:
 def run(args: argparse.Namespace) -> str:
     """Do it, and say in one line what."""
     if args.command == "sample":
-        validation.find_dciodvfy()  # before any work
-        limit = proof.limit_of_sample(sorted(args.receipts.glob("*.tsv")), args.size)
+        validate.find_dciodvfy()  # before any work
+        limit = sample.limit_of_sample(sorted(args.receipts.glob("*.tsv")), args.size)
         replace_file(args.sample, f"{limit}\n".encode())
         return f"validate: sample of {args.size} studies drawn"
     limit = args.sample.read_text(encoding="ascii").strip()
     options, _ = read_plan(args.plan)
-    bad = validation.validate(args.receipt, limit, options["dcm_dir"], args.table)
+    bad = validate.validate(args.receipt, limit, options["dcm_dir"], args.table)
     return f"validate batch {args.receipt.stem}: {bad} DICOM objects have findings"
 
 

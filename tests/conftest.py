@@ -87,8 +87,8 @@ def shared_tools() -> Path:
 @pytest.fixture(scope="session")
 def dciodvfy() -> Path:
     """The DICOM validator of dicom3tools."""
+    from wfdb2dicom.checks.validate import find_dciodvfy
     from wfdb2dicom.errors import ConfigError
-    from wfdb2dicom.validation import find_dciodvfy
 
     try:
         return find_dciodvfy()

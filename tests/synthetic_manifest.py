@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wfdb2dicom.manifest import SCHEMA
-from wfdb2dicom.tables import RECEIPT_MARKER
+from wfdb2dicom.batches.tables import RECEIPT_MARKER
+from wfdb2dicom.results.manifest import SCHEMA
 
 LEADS = ["I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6"]
 KINDS = ["SignalError", "ChecksumError", "HeaderError", "FileNotFoundError", "Timeout>60s", "SubjectMismatch"]

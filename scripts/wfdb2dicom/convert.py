@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.encode import template
+from wfdb2dicom.dicom.mapping import Study, describe_study, is_other, with_padding
+from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.dicom.template import template
 from wfdb2dicom.errors import LeadError, StudyError, UnitsError
-from wfdb2dicom.mapping import Study, describe_study, is_other, with_padding
-from wfdb2dicom.options import Options
-from wfdb2dicom.readahead import ReadAhead
-from wfdb2dicom.record import (
+from wfdb2dicom.records.header import (
     INVALID_16,
     Header,
     Samples,
@@ -30,9 +29,10 @@ from wfdb2dicom.record import (
     read_header_text,
     read_plain_samples,
 )
-from wfdb2dicom.samples import checksums, find_flat, find_invalid, verify_samples
-from wfdb2dicom.target import Target
-from wfdb2dicom.watch import further_sources
+from wfdb2dicom.records.readahead import ReadAhead
+from wfdb2dicom.records.samples import checksums, find_flat, find_invalid, verify_samples
+from wfdb2dicom.records.stamps import further_sources
+from wfdb2dicom.system.output_tree import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,8 @@ class Converter:
     Attributes
     ----------
     further_sources : str
-        Of the study converted last, whether that failed or not, see `wfdb2dicom.watch.further_sources`: as the files
+        Of the study converted last, whether that failed or not, see `wfdb2dicom.records.stamps.further_sources`:
+        as the files
         were before they were read.
     """
 
@@ -235,7 +236,7 @@ class Converter:
         return _encode_samples(header, study, samples, sums)
 
     def _encode_any(self, described: Described) -> _Encoded:
-        from wfdb2dicom.record_wfdb import read_with_wfdb  # a second of imports that few data sets need
+        from wfdb2dicom.records.wfdb_reader import read_with_wfdb  # a second of imports that few data sets need
 
         path, acquisition, _, _ = described
         self.further_sources = further_sources(path)

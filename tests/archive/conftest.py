@@ -13,9 +13,9 @@ import pytest
 
 from orthanc import Orthanc
 from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.archive.send import Row, read
+from wfdb2dicom.batches.tables import ReceiptRow, read_receipt, write_receipt
 from wfdb2dicom.convert import convert_record
-from wfdb2dicom.store import Row, read
-from wfdb2dicom.tables import ReceiptRow, read_receipt, write_receipt
 
 LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
 

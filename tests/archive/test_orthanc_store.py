@@ -14,9 +14,9 @@ from pydicom.uid import ExplicitVRLittleEndian, TwelveLeadECGWaveformStorage
 from pynetdicom import AE
 
 from orthanc import Orthanc
-from wfdb2dicom.archive import Credentials, DimseArchive, Object
-from wfdb2dicom.archive_cstore import StoreClient
-from wfdb2dicom.store import read
+from wfdb2dicom.archive.cstore import StoreClient
+from wfdb2dicom.archive.send import read
+from wfdb2dicom.archive.settings import Credentials, DimseArchive, Object
 
 from .conftest import Batch, address, clean_environment
 

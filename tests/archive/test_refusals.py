@@ -18,10 +18,10 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
 from orthanc import Orthanc, free_port
-from wfdb2dicom import store
-from wfdb2dicom.archive import ArchiveError, Credentials, connect, judge, parse
+from wfdb2dicom.archive import send
+from wfdb2dicom.archive.settings import ArchiveError, Credentials, connect, judge, parse
+from wfdb2dicom.dicom.sop_classes import SOP_CLASSES
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.iod import SOP_CLASSES
 
 from .conftest import Batch, address
 
@@ -29,14 +29,14 @@ MakeBatch = Callable[..., Batch]
 USER = {"WFDB2DICOM_ARCHIVE_USER": "ward", "WFDB2DICOM_ARCHIVE_PASSWORD": "s3cret-word"}
 
 
-def run(batch: Batch, archive: object, **environment: str) -> store.Summary:
+def run(batch: Batch, archive: object, **environment: str) -> send.Summary:
     """Send within this process, without waiting between tries."""
     place = parse(archive)
     assert place is not None
     client = connect(place, Credentials.from_environment(environment))
     try:
         waits = (0.0, 0.0)
-        return store.run(
+        return send.run(
             batch.receipt, batch.table, batch.journals, str(batch.dcm_dir), place, client, token="t", waits=waits
         )
     finally:
@@ -138,12 +138,12 @@ def test_a_refused_object_is_its_own_row(batch: Batch, service: Service, code: i
     summary = run(batch, service.archive)
     assert batch.statuses() == ["stored", "refused", "present", "stored"]
     assert batch.rows()["40000001"].detail == "the data set does not match its SOP class (status A900H)"
-    assert store.unsettled(summary.counts) == 1
-    assert store.token(batch.table) != store.token(batch.table), "tried again next time"
+    assert send.unsettled(summary.counts) == 1
+    assert send.token(batch.table) != send.token(batch.table), "tried again next time"
     service.answers = lambda number, uids: (200, report(uids, {}))
     run(batch, service.archive)
     assert service.requests[-1] == [bad]
-    assert store.token(batch.table) == "t"
+    assert send.token(batch.table) == "t"
 
 
 @pytest.mark.parametrize("code", [400, 500])

@@ -25,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from measure import Cost, run
 
-from wfdb2dicom.tables import read_plan, write_plan
+from wfdb2dicom.batches.tables import read_plan, write_plan
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

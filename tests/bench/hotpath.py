@@ -30,11 +30,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import tree
 
-from wfdb2dicom import kernel
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.convert import Converter
-from wfdb2dicom.options import Options
-from wfdb2dicom.target import Target
+from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.system import linux
+from wfdb2dicom.system.output_tree import Target
 
 REFERENCE = Path(__file__).with_name("hotpath.json")
 STUDIES = 12
@@ -61,7 +61,7 @@ def plain_copy(record: str, dicom: str) -> None:
 
 def measure(conversion: Conversion = convert) -> dict[str, float]:
     """The figures of a conversion."""
-    kernel.keep_freed_memory()  # as workers do
+    linux.keep_freed_memory()  # as workers do
     # In memory, where it can be had: what a disk's file system costs differs, and is not our work.
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=place) as folder:

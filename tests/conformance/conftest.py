@@ -10,7 +10,7 @@ import pytest
 
 from wfdb2dicom.acquisition import from_row
 from wfdb2dicom.convert import convert_record
-from wfdb2dicom.options import Options
+from wfdb2dicom.dicom.options import Options
 
 DAMAGED = "94000009"  # its .dat is cut off, see the demo's README
 WITH_INVALID_SAMPLES = "94000006"

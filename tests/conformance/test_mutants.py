@@ -15,10 +15,10 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ImplicitVRLittleEndian
 
-from wfdb2dicom import ecg_standard
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.conformance import Finding, check_bytes, check_file
-from wfdb2dicom.conformance_source import check_source
+from wfdb2dicom.conformance import standard
+from wfdb2dicom.conformance.checker import Finding, check_bytes, check_file
+from wfdb2dicom.conformance.source import check_source
 from wfdb2dicom.convert import convert_record
 
 Mutate = Callable[[FileDataset], None]
@@ -69,14 +69,12 @@ def shape(channels: int, samples: int) -> Mutate:
 
     def mutate(ds: FileDataset) -> None:
         items = list(group(ds).ChannelDefinitionSequence)
-        codes = [
-            code for code in ecg_standard.LEADS if code not in {i.ChannelSourceSequence[0].CodeValue for i in items}
-        ]
+        codes = [code for code in standard.LEADS if code not in {i.ChannelSourceSequence[0].CodeValue for i in items}]
         while len(items) < channels:
             item = Dataset.from_json(items[0].to_json())
             item.ChannelLabel = f"L{len(items)}"
             item.ChannelSourceSequence[0].CodeValue = codes[len(items)]
-            item.ChannelSourceSequence[0].CodeMeaning = ecg_standard.LEADS[codes[len(items)]]
+            item.ChannelSourceSequence[0].CodeMeaning = standard.LEADS[codes[len(items)]]
             items.append(item)
         group(ds).ChannelDefinitionSequence = items[:channels]
         group(ds).NumberOfWaveformChannels, group(ds).NumberOfWaveformSamples = channels, samples
@@ -267,9 +265,9 @@ PLACES: dict[str, Callable[[Dataset], Dataset]] = {
     "last channel ": lambda ds: channel(ds, -1),
 }
 ATTRIBUTES = {
-    "": [a.keyword for a in ecg_standard.OBJECT.values() if a.need != "3"],
-    "group ": [a.keyword for a in ecg_standard.GROUP.values()],
-    "channel ": [a.keyword for a in ecg_standard.CHANNEL.values() if a.keyword != "ChannelTimeSkew"],
+    "": [a.keyword for a in standard.OBJECT.values() if a.need != "3"],
+    "group ": [a.keyword for a in standard.GROUP.values()],
+    "channel ": [a.keyword for a in standard.CHANNEL.values() if a.keyword != "ChannelTimeSkew"],
     "lead code ": ["CodeValue", "CodingSchemeDesignator", "CodeMeaning"],
     "unit code ": ["CodeValue", "CodingSchemeDesignator", "CodeMeaning"],
     "last channel ": ["ChannelSourceSequence", "ChannelSensitivity", "WaveformBitsStored"],
@@ -506,4 +504,4 @@ def test_lead_codes_are_those_of_the_standard() -> None:
 
     context_group = codes.cid3001
     known = {code.value: code.meaning for code in (getattr(context_group, name) for name in context_group.dir())}
-    assert known == ecg_standard.LEADS
+    assert known == standard.LEADS

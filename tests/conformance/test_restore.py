@@ -12,14 +12,14 @@ import wfdb
 from pydicom import dcmread
 
 from wfdb2dicom.acquisition import Acquisition, from_row
+from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, write_plan, write_receipt
+from wfdb2dicom.checks.roundtrip import prove, read_sums
+from wfdb2dicom.checks.sample import ALL, find_sums
+from wfdb2dicom.conformance.part10 import parse
 from wfdb2dicom.convert import convert_record
+from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.options import Options
-from wfdb2dicom.part10 import parse
-from wfdb2dicom.proof import ALL, find_sums
-from wfdb2dicom.restore import RestoreError, restore
-from wfdb2dicom.roundtrip import prove, read_sums
-from wfdb2dicom.tables import PlanRow, ReceiptRow, write_plan, write_receipt
+from wfdb2dicom.page.restore import RestoreError, restore
 
 WHO = Acquisition(subject_id="7", ecg_time="2100-01-02 03:04:05")
 

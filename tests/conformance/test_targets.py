@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom.proof import Proof, read_proofs
+from wfdb2dicom.checks.sample import Proof, read_proofs
 
 pytestmark = pytest.mark.workflow
 CONVERTED = 11  # of the demo's twelve studies

@@ -23,7 +23,7 @@ from selenium.webdriver import Chrome
 import chromium
 from wfdb2dicom.acquisition import from_row
 from wfdb2dicom.convert import convert_record
-from wfdb2dicom.options import Options
+from wfdb2dicom.dicom.options import Options
 
 pytestmark = pytest.mark.browser
 VIEWER = Path(__file__).parent / "readers" / "node_modules" / "ecg-dicom-web-viewer" / "dist" / "index.umd.js"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom import aggregate, batch, plan
+from wfdb2dicom.batches import job, plan
+from wfdb2dicom.results import aggregate
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +25,7 @@ def converted_demo(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         plans, receipts = Path("results/plan"), Path("results/receipts")
         plan.make(request, plans, receipts, "token")
         for path in plans.glob("*.tsv"):
-            batch.run(path, receipts / path.name)
+            job.run(path, receipts / path.name)
         aggregate.run(
             aggregate.Request(
                 input_csv=request.input_csv,

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import wfdb
 
-from wfdb2dicom.manifest import SCHEMA
+from wfdb2dicom.results.manifest import SCHEMA
 
 Recipe = Callable[[str], dict[str, Any]]
 FAILED = 1  # studies of the demo

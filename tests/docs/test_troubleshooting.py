@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wfdb2dicom.errors import is_transient
-from wfdb2dicom.metadata import MISSING
+from wfdb2dicom.inputs.measurements import MISSING
 
 from .messages import Message, of_library, of_rules
 

@@ -17,8 +17,9 @@ import numpy as np
 import yaml
 
 from finished_run import Run
-from wfdb2dicom import tables, watch
 from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.batches import tables
+from wfdb2dicom.records import stamps
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
@@ -153,7 +154,7 @@ def make_plan(folder: Path, count: int = 8, samples: int = 250, **options: objec
         name = study_path(study)
         rows.append(
             tables.PlanRow(
-                str(study), str(subject_of(study)), name, f"{name}.dcm", watch.sources(str(stem)), values, ""
+                str(study), str(subject_of(study)), name, f"{name}.dcm", stamps.sources(str(stem)), values, ""
             )
         )
     plan = folder / "results/plan/001-000.tsv"

@@ -30,7 +30,7 @@ FAULTY = """
 import ctypes, os, signal, sys, time
 import numpy
 from pathlib import Path
-from wfdb2dicom import batch, worker
+from wfdb2dicom.batches import job, worker
 
 def eat():
     hoard = []
@@ -55,7 +55,7 @@ class Faulty(worker.Converter):
 
 deeds = dict(word.split("=") for word in sys.argv[5:])
 worker.Converter = Faulty
-print(batch.run(Path(sys.argv[1]), Path(sys.argv[2]), timeout=float(sys.argv[3]), workers=int(sys.argv[4])))
+print(job.run(Path(sys.argv[1]), Path(sys.argv[2]), timeout=float(sys.argv[3]), workers=int(sys.argv[4])))
 """
 MEMORY = 1 << 30
 

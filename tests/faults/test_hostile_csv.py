@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom import tables
+from wfdb2dicom.batches import tables
 
 from .helpers import (
     FIRST,

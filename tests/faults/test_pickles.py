@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wfdb2dicom import metadata
 from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.inputs import measurements
 
 from .helpers import SCRIPTS, make_tree, run_command
 
@@ -55,7 +55,7 @@ def test_a_pickle_that_calls_anything_is_refused_and_calls_nothing(tmp_path: Pat
     mark, path = tmp_path / "mark", tmp_path / "measurements.pkl"
     path.write_bytes(pickle.dumps(malicious(mark)[kind], protocol))
     with pytest.raises(ConfigError, match="is refused, for it is a pickle that calls for"):
-        metadata.read_metadata(path, "study_id")
+        measurements.read_metadata(path, "study_id")
     assert not mark.exists()
 
 
@@ -83,6 +83,6 @@ def test_damage_that_crashes_the_reader_is_a_message_all_the_same(
 ) -> None:
     """numpy and pandas trust the state of their objects; the fuzzer found pickles that crash them."""
     pd.DataFrame({"study_id": [1]}).to_pickle(tmp_path / "m.pkl")
-    monkeypatch.setattr(metadata, "_load_pickle", crash)  # in the process that reads, which is forked from this one
+    monkeypatch.setattr(measurements, "_load_pickle", crash)  # in the process that reads, which is forked from this one
     with pytest.raises(ConfigError, match="so damaged that the process reading it died"):
-        metadata.read_metadata(tmp_path / "m.pkl", "study_id")
+        measurements.read_metadata(tmp_path / "m.pkl", "study_id")

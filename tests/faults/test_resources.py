@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wfdb2dicom import tables, watch
 from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.batches import tables
+from wfdb2dicom.records import stamps
 
 from .helpers import (
     ENVIRONMENT,
@@ -47,12 +48,12 @@ def plan_of(folder: Path, count: int) -> None:
     samples = np.random.default_rng(1).integers(-500, 500, (250, 12)).astype("<i2")
     write(folder / "wfdb/ecg.hea", record_text("ecg", samples))
     write(folder / "wfdb/ecg.dat", samples.tobytes())
-    stamps = watch.sources(str(folder / "wfdb/ecg"))
+    seen = stamps.sources(str(folder / "wfdb/ecg"))
     values = Acquisition(subject_id="10000000").to_json()
     rows = []
     for n in range(count):
         os.link(folder / "wfdb/ecg.hea", folder / f"wfdb/r{n}.hea")
-        rows.append(tables.PlanRow(f"r{n}", "10000000", f"r{n}", f"{n % 100}/r{n}.dcm", stamps, values, ""))
+        rows.append(tables.PlanRow(f"r{n}", "10000000", f"r{n}", f"{n % 100}/r{n}.dcm", seen, values, ""))
     options = {"wfdb_dir": str(folder / "wfdb"), "dcm_dir": str(folder / "dicom")}
     tables.write_plan(folder / "results/plan/001-000.tsv", options, rows)
 

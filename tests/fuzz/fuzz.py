@@ -25,11 +25,15 @@ MEMORY = 4 << 30  # bytes of address space: what needs more has believed a lie
 
 atheris.enabled_hooks.add("str")
 with atheris.instrument_imports(include=["wfdb2dicom", "wfdb.io"]):
-    from wfdb2dicom import conformance, ecg, metadata, part10, restore, studies, tables
     from wfdb2dicom.acquisition import Acquisition
+    from wfdb2dicom.batches import tables
+    from wfdb2dicom.conformance import checker, part10
     from wfdb2dicom.convert import convert_record
     from wfdb2dicom.errors import ConfigError, StudyError
-    from wfdb2dicom.record import parse_plain
+    from wfdb2dicom.inputs import studies
+    from wfdb2dicom.inputs.measurements import read_metadata
+    from wfdb2dicom.page import ecg, restore
+    from wfdb2dicom.records.header import parse_plain
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="wfdb2dicom-fuzz-"))
 
@@ -52,7 +56,7 @@ def record(data: bytes) -> None:
         convert_record(SCRATCH / "100", SCRATCH / "100.dcm", known)
     except (StudyError, OSError):
         return
-    found = conformance.check_file(SCRATCH / "100.dcm")
+    found = checker.check_file(SCRATCH / "100.dcm")
     if findings := [f for f in found if "smoother" not in f.message]:  # noise may look like swapped bytes
         raise AssertionError(f"what was converted does not conform: {findings[:3]}")
 
@@ -75,7 +79,7 @@ def measurements(data: bytes) -> None:
     path = SCRATCH / "m.csv"
     path.write_bytes(data)
     try:
-        table = metadata.read_metadata(path, "study_id", annotations=True)
+        table = read_metadata(path, "study_id", annotations=True)
     except ConfigError:
         return
     for study_id in ("1", "40689238"):
@@ -89,7 +93,7 @@ def pickle(data: bytes) -> None:
     path = SCRATCH / "m.pkl"
     path.write_bytes(data)
     with contextlib.suppress(ConfigError):
-        metadata.read_metadata(path, "study_id")
+        read_metadata(path, "study_id")
 
 
 def table(data: bytes) -> None:
@@ -103,7 +107,7 @@ def table(data: bytes) -> None:
 
 def dicom(data: bytes) -> None:
     """The checker reports, the restorer and the reader read or refuse."""
-    conformance.check_bytes(data)
+    checker.check_bytes(data)
     with contextlib.suppress(part10.MalformedError):
         part10.parse(data)
     path = SCRATCH / "x.dcm"

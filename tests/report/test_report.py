@@ -17,9 +17,9 @@ from PIL import Image
 
 import synthetic_manifest
 from wfdb2dicom import report
-from wfdb2dicom.draw import raster
+from wfdb2dicom.page.draw import raster
 from wfdb2dicom.report.charts import bars, share
-from wfdb2dicom.report.digest import LISTED, SAMPLE, apart, digest
+from wfdb2dicom.report.data import LISTED, SAMPLE, apart, digest
 from wfdb2dicom.report.pictures import pictures
 
 STUDIES = 5000

@@ -1,7 +1,7 @@
 """The DICOM object as pydicom writes it, attribute by attribute as docs/conversion.md has it: the library's reference.
 
-Written apart from `wfdb2dicom.encode`, which knows nothing of pydicom, so a wrong tag, VR, order, length or value of
-the one shows in the other.
+Written apart from `wfdb2dicom.dicom.template`, which knows nothing of pydicom, so a wrong tag, VR, order, length or
+value of the one shows in the other.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from wfdb2dicom.annotations import UNITS, Annotation
-from wfdb2dicom.encode import Channel, Instance, Layout
-from wfdb2dicom.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from wfdb2dicom.dicom.annotations import UNITS, Annotation
+from wfdb2dicom.dicom.template import Channel, Instance, Layout
+from wfdb2dicom.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 
 def code_item(value: str, scheme: str, meaning: str) -> Dataset:

@@ -9,12 +9,12 @@ import pydicom
 import pytest
 
 from wfdb2dicom.acquisition import Acquisition, from_row
-from wfdb2dicom.annotations import annotate
+from wfdb2dicom.batches.plan import Request, read_rows
 from wfdb2dicom.convert import convert_record
+from wfdb2dicom.dicom.annotations import annotate
+from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.options import Options
-from wfdb2dicom.patients import Patient, age_at, read_patients
-from wfdb2dicom.plan import Request, read_rows
+from wfdb2dicom.inputs.patients import Patient, age_at, read_patients
 
 # The first row of machine_measurements.csv.
 MEASURED = {

@@ -13,10 +13,12 @@ from textwrap import indent
 
 import pytest
 
-from wfdb2dicom import batch, storage, tables, watch, worker
 from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.batches import job, tables, worker
 from wfdb2dicom.convert import Described
 from wfdb2dicom.errors import TargetError, is_transient
+from wfdb2dicom.records import stamps
+from wfdb2dicom.system import stable_storage
 
 from .conftest import ecg
 
@@ -33,8 +35,8 @@ def make_plan(make_record, tmp_path: Path) -> Callable[..., Path]:
             path = make_record(name=str(study), samples=ecg(seed=study), folder=f"wfdb/s{study}")
             values = Acquisition(subject_id="10000032", study_id=str(study), filter_low="0.05").to_json()
             name = f"s{study}/{study}"
-            stamps = watch.sources(str(path))
-            rows.append(tables.PlanRow(str(study), "10000032", name, f"{name}.dcm", stamps, values, ""))
+            seen = stamps.sources(str(path))
+            rows.append(tables.PlanRow(str(study), "10000032", name, f"{name}.dcm", seen, values, ""))
         mapping = {"wfdb_dir": str(tmp_path / "wfdb"), "dcm_dir": str(tmp_path / "dcm"), **options}
         tables.write_plan(tmp_path / "plan/000.tsv", mapping, rows)
         return tmp_path / "plan/000.tsv"
@@ -75,7 +77,7 @@ def outcomes(receipt: Path) -> dict[str, str]:
 
 def test_every_study_is_converted_and_the_receipt_tells_what_is_on_disk(make_plan, tmp_path: Path) -> None:
     plan, receipt = make_plan(), tmp_path / "receipts/000.tsv"
-    summary = batch.run(plan, receipt)
+    summary = job.run(plan, receipt)
     assert (summary.studies, summary.converted, summary.current, summary.failed) == (8, 8, 0, 0)
     assert str(summary).startswith("batch 000: 8 studies, 8 converted, 0 up to date, 0 failed, ")
     for row in tables.read_receipt(receipt):
@@ -89,11 +91,11 @@ def test_results_do_not_depend_on_the_number_of_workers_or_the_order_of_ends(
     make_plan, tmp_path: Path, workers: int
 ) -> None:
     plan = make_plan(150)
-    batch.run(plan, tmp_path / "1.tsv", workers=workers)
+    job.run(plan, tmp_path / "1.tsv", workers=workers)
     rows = tables.read_receipt(tmp_path / "1.tsv")
     assert [r.study_id for r in rows] == [r.study_id for r in tables.read_plan(plan)[1]]
     assert {r.status for r in rows} == {"converted"}
-    summary = batch.run(plan, tmp_path / "2.tsv", workers=workers)
+    summary = job.run(plan, tmp_path / "2.tsv", workers=workers)
     assert (summary.converted, summary.current) == (0, 150)
 
 
@@ -101,7 +103,7 @@ def test_a_study_that_hangs_costs_its_timeout_and_only_itself(make_plan, tmp_pat
     plan = make_plan(40)
     fault({"40000010": lambda: time.sleep(600), "40000030": lambda: os.kill(os.getpid(), signal.SIGSTOP)})
     start = time.monotonic()
-    batch.run(plan, tmp_path / "r.tsv", timeout=1.5)
+    job.run(plan, tmp_path / "r.tsv", timeout=1.5)
     assert time.monotonic() - start < 10
     found = outcomes(tmp_path / "r.tsv")
     assert found.pop("40000010") == found.pop("40000030") == "Timeout>1.5s"
@@ -113,7 +115,7 @@ def test_a_study_whose_files_hang_or_kill_when_they_are_fetched_ahead_pays_for_i
 ) -> None:
     plan = make_plan(40)
     fault({}, {"40000005": lambda: time.sleep(600), "40000030": lambda: die(signal.SIGBUS)})
-    batch.run(plan, tmp_path / "r.tsv", timeout=1.5)
+    job.run(plan, tmp_path / "r.tsv", timeout=1.5)
     found = outcomes(tmp_path / "r.tsv")
     assert found.pop("40000005") == "Timeout>1.5s"
     assert found.pop("40000030") == "WorkerCrash: the worker was ended by SIGBUS"
@@ -125,7 +127,7 @@ def test_each_of_several_studies_whose_files_come_slowly_has_the_whole_timeout(
 ) -> None:
     plan = make_plan(12)
     fault({}, {str(study): lambda: time.sleep(0.25) for study in range(40_000_000, 40_000_012)})
-    batch.run(plan, tmp_path / "r.tsv", timeout=1)  # nobody hears of a study before all of them were asked for
+    job.run(plan, tmp_path / "r.tsv", timeout=1)  # nobody hears of a study before all of them were asked for
     assert set(outcomes(tmp_path / "r.tsv").values()) == {"converted"}
 
 
@@ -133,7 +135,7 @@ def test_the_timeout_is_for_all_steps_of_a_study_together(make_plan, tmp_path: P
     plan = make_plan(12)
     slow = {"40000005": lambda: time.sleep(0.8), "40000007": lambda: time.sleep(0.4)}
     fault(slow, slow)  # when its files are asked for, and when it is converted
-    batch.run(plan, tmp_path / "r.tsv", timeout=1.2)
+    job.run(plan, tmp_path / "r.tsv", timeout=1.2)
     found = outcomes(tmp_path / "r.tsv")
     assert found.pop("40000005") == "Timeout>1.2s"
     assert set(found.values()) <= {"converted", "current"} and len(found) == 11
@@ -144,9 +146,9 @@ def test_what_a_disk_that_is_synced_holds_up_is_no_studys_fault(
 ) -> None:
     plan = make_plan(90)
     fault({"40000060": lambda: time.sleep(1.4)})  # begins while the supervisor waits for the disk
-    monkeypatch.setattr(storage, "_PORTION", 40)
-    monkeypatch.setattr(storage, "sync_file_system", lambda fd: time.sleep(0.9))
-    batch.run(plan, tmp_path / "r.tsv", timeout=1.0)
+    monkeypatch.setattr(stable_storage, "_PORTION", 40)
+    monkeypatch.setattr(stable_storage, "sync_file_system", lambda fd: time.sleep(0.9))
+    job.run(plan, tmp_path / "r.tsv", timeout=1.0)
     assert set(outcomes(tmp_path / "r.tsv").values()) == {"converted"}
 
 
@@ -160,7 +162,7 @@ def test_a_study_that_kills_its_worker_costs_only_itself(make_plan, tmp_path: Pa
         "40000039": signal.SIGSEGV,
     }
     fault({study: (lambda s=s: die(s)) for study, s in deaths.items()})  # type: ignore[misc]
-    batch.run(plan, tmp_path / "r.tsv", workers=workers)
+    job.run(plan, tmp_path / "r.tsv", workers=workers)
     found = outcomes(tmp_path / "r.tsv")
     for study, death in deaths.items():
         assert found.pop(study) == f"WorkerCrash: the worker was ended by {death.name}"
@@ -173,7 +175,7 @@ def test_a_study_that_exhausts_memory_or_exits_costs_only_itself(make_plan, tmp_
 
     plan = make_plan(6)
     fault({"40000002": exhaust, "40000003": lambda: os.kill(os.getpid(), 40), "40000004": lambda: os._exit(7)})
-    batch.run(plan, tmp_path / "r.tsv")
+    job.run(plan, tmp_path / "r.tsv")
     found = outcomes(tmp_path / "r.tsv")
     assert found["40000002"] == "MemoryError: no more"
     assert found["40000003"] == "WorkerCrash: the worker was ended by signal 40"  # one without a name
@@ -188,7 +190,7 @@ def test_errors_of_studies_are_rows_in_the_words_of_the_csv(make_plan, tmp_path:
     options, rows = tables.read_plan(plan)
     rows[3] = rows[3]._replace(error="Missing df_info row for study_id")
     tables.write_plan(plan, options, rows)
-    summary = batch.run(plan, tmp_path / "r.tsv")
+    summary = job.run(plan, tmp_path / "r.tsv")
     assert summary.failed == 3
     found = outcomes(tmp_path / "r.tsv")
     assert found["40000001"].startswith("SignalError: ") and "has 0 bytes" in found["40000001"]
@@ -200,7 +202,7 @@ def test_a_target_that_cannot_be_written_fails_the_job_and_leaves_no_receipt(mak
     plan = make_plan(4)
     (tmp_path / "dcm").write_bytes(b"in the way")
     with pytest.raises(TargetError, match="mend it and run again"):
-        batch.run(plan, tmp_path / "r.tsv")
+        job.run(plan, tmp_path / "r.tsv")
     assert not (tmp_path / "r.tsv").exists()
 
 
@@ -208,22 +210,22 @@ def test_an_unchanged_failure_of_the_studys_own_is_not_tried_again(make_plan, tm
     plan, first, second = make_plan(4), tmp_path / "1.tsv", tmp_path / "2.tsv"
     (tmp_path / "wfdb/s40000001/40000001.dat").write_bytes(b"")
     options, rows = tables.read_plan(plan)
-    rows[1] = rows[1]._replace(sources=watch.sources(str(tmp_path / "wfdb" / rows[1].record)))
+    rows[1] = rows[1]._replace(sources=stamps.sources(str(tmp_path / "wfdb" / rows[1].record)))
     tables.write_plan(plan, options, rows)
     fault({"40000002": lambda: die(signal.SIGKILL)})
-    batch.run(plan, first)
+    job.run(plan, first)
     tried: Path = tmp_path / "tried"
     fault({study: lambda: tried.touch() for study in ("40000001",)})
-    batch.run(plan, second, previous=first)
+    job.run(plan, second, previous=first)
     assert not tried.exists()
     assert outcomes(second)["40000001"] == outcomes(first)["40000001"]
     assert outcomes(second)["40000002"].startswith("WorkerCrash")  # this one was tried, and died again
-    batch.run(plan, second, previous=first, retry_failed="all")
+    job.run(plan, second, previous=first, retry_failed="all")
     assert tried.exists()
     rows[1] = rows[1]._replace(sources="changed")
     tables.write_plan(plan, options, rows)
     tried.unlink()
-    batch.run(plan, second, previous=first)
+    job.run(plan, second, previous=first)
     assert tried.exists()
 
 
@@ -232,18 +234,18 @@ def test_a_failure_of_files_that_were_there_when_planned_is_tried_again(make_pla
     tree, away = tmp_path / "wfdb", tmp_path / "unmounted"
     tree.rename(away)  # the file system goes away, and comes back as it was
     tree.mkdir()
-    assert batch.run(plan, first).failed == 3
+    assert job.run(plan, first).failed == 3
     assert {error.partition(":")[0] for error in outcomes(first).values()} == {"FileNotFoundError"}
     tree.rmdir()
     away.rename(tree)
-    assert batch.run(plan, second, previous=first).converted == 3
+    assert job.run(plan, second, previous=first).converted == 3
 
 
 def test_retry_none_keeps_even_transient_failures(make_plan, tmp_path: Path, fault) -> None:
     plan, first, second = make_plan(2), tmp_path / "1.tsv", tmp_path / "2.tsv"
     fault({"40000001": lambda: os._exit(1)})
-    batch.run(plan, first)
-    batch.run(plan, second, previous=first, retry_failed="none")
+    job.run(plan, first)
+    job.run(plan, second, previous=first, retry_failed="none")
     assert outcomes(second) == {"40000000": "current", "40000001": outcomes(first)["40000001"]}
 
 
@@ -251,7 +253,7 @@ def test_a_damaged_earlier_receipt_is_ignored(make_plan, tmp_path: Path) -> None
     plan, first = make_plan(2), tmp_path / "1.tsv"
     for content in (b"", b"garbage\n", os.urandom(1000)):
         first.write_bytes(content)
-        assert batch.run(plan, tmp_path / "2.tsv", previous=first).failed == 0
+        assert job.run(plan, tmp_path / "2.tsv", previous=first).failed == 0
 
 
 @pytest.mark.parametrize(
@@ -277,13 +279,13 @@ def test_which_failures_are_worth_another_try(error: str, transient: bool) -> No
 def slow_job(plan: Path, receipt: Path, delay: str, options: str = "") -> subprocess.Popen[str]:
     """A batch in a process of its own, and of its own session, in which each study first runs these statements."""
     script = (
-        "import sys, time; from pathlib import Path; from wfdb2dicom import batch, worker\n"
+        "import sys, time; from pathlib import Path; from wfdb2dicom.batches import job, worker\n"
         "class Slow(worker.Converter):\n"
         "    def convert(self, *args):\n"
         f"{indent(delay, ' ' * 8)}\n"
         "        return super().convert(*args)\n"
         "worker.Converter = Slow\n"
-        f"batch.run(Path(sys.argv[1]), Path(sys.argv[2]), {options})\n"
+        f"job.run(Path(sys.argv[1]), Path(sys.argv[2]), {options})\n"
     )
     command = [sys.executable, "-c", script, str(plan), str(receipt)]
     scripts = Path(__file__).parents[2] / "scripts"
@@ -338,7 +340,9 @@ def test_a_job_of_a_killed_run_ends_when_the_next_run_has_planned_its_batch_anew
 
 def test_two_copies_of_a_batch_at_once_give_one_whole_result(make_plan, tmp_path: Path) -> None:
     plan = make_plan(200)
-    script = "import sys; from pathlib import Path; from wfdb2dicom import batch; batch.run(*map(Path, sys.argv[1:]))"
+    script = (
+        "import sys; from pathlib import Path; from wfdb2dicom.batches import job; job.run(*map(Path, sys.argv[1:]))"
+    )
     jobs = [
         subprocess.Popen(
             [sys.executable, "-c", script, str(plan), str(tmp_path / "r.tsv")],
@@ -349,5 +353,5 @@ def test_two_copies_of_a_batch_at_once_give_one_whole_result(make_plan, tmp_path
     assert [job.wait() for job in jobs] == [0, 0]
     assert set(outcomes(tmp_path / "r.tsv").values()) <= {"converted", "current"}
     assert sum(1 for p in (tmp_path / "dcm").rglob("*") if p.is_file()) == 200
-    summary = batch.run(plan, tmp_path / "r2.tsv")
+    summary = job.run(plan, tmp_path / "r2.tsv")
     assert (summary.current, summary.failed) == (200, 0)

@@ -13,6 +13,7 @@ import wfdb
 
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.convert import Converter, convert_record
+from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import (
     ChecksumError,
     DateError,
@@ -23,8 +24,7 @@ from wfdb2dicom.errors import (
     SubjectMismatch,
     UnitsError,
 )
-from wfdb2dicom.options import Options
-from wfdb2dicom.target import Target
+from wfdb2dicom.system.output_tree import Target
 
 from .conftest import MIMIC_ORDER, ecg
 

@@ -18,9 +18,9 @@ from pydicom import dcmread
 
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.convert import convert_record
-from wfdb2dicom.draw import draw
-from wfdb2dicom.ecg import EcgError
-from wfdb2dicom.options import Options
+from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.page.draw import draw
+from wfdb2dicom.page.ecg import EcgError
 
 from .conftest import MIMIC_ORDER, RecordMaker
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import config, datadict
 
-from wfdb2dicom import elements, iod, leads
-from wfdb2dicom.annotations import Annotation
-from wfdb2dicom.encode import Channel, Instance, Layout, Template, decimal_string, template
+from wfdb2dicom.dicom import elements, leads, sop_classes
+from wfdb2dicom.dicom.annotations import Annotation
+from wfdb2dicom.dicom.template import Channel, Instance, Layout, Template, decimal_string, template
 
 from .reference import encode_reference
 
@@ -60,7 +60,7 @@ annotations = st.builds(
 
 @st.composite
 def objects(draw: st.DrawFn) -> tuple[Layout, Instance, bytes]:
-    sop_class = draw(st.sampled_from(iod.SOP_CLASSES))
+    sop_class = draw(st.sampled_from(sop_classes.SOP_CLASSES))
     definitions = tuple(draw(st.lists(channels(), min_size=1, max_size=4)))
     uid = st.integers(1, 2**128).map(lambda n: f"2.25.{n}")
     instance = Instance(
@@ -120,7 +120,10 @@ def test_tags_and_representations_are_those_of_the_standard(keyword: str) -> Non
 def test_equal_layouts_share_a_template() -> None:
     def layout(gain: int) -> Layout:
         return Layout(
-            iod.SOP_CLASSES[0], "500", 3, (Channel("I", "2:1", "Lead I", decimal_string(Fraction(1, gain)), "0"),)
+            sop_classes.SOP_CLASSES[0],
+            "500",
+            3,
+            (Channel("I", "2:1", "Lead I", decimal_string(Fraction(1, gain)), "0"),),
         )
 
     assert template(layout(200)) is template(layout(200))

@@ -4,11 +4,12 @@ from itertools import islice
 
 import pytest
 
-from wfdb2dicom import ecg_standard, elements, iod
+from wfdb2dicom.conformance import standard
+from wfdb2dicom.dicom import elements, sop_classes
+from wfdb2dicom.dicom.leads import LEADS, STANDARD_ORDER
 from wfdb2dicom.errors import RangeError
-from wfdb2dicom.leads import LEADS, STANDARD_ORDER
 
-CLASSES = {c.name: c for c in iod.SOP_CLASSES}
+CLASSES = {c.name: c for c in sop_classes.SOP_CLASSES}
 UIDS = {"12-lead": "1", "general": "2", "ambulatory": "3", "general-32bit": "4"}
 
 
@@ -20,13 +21,13 @@ def labels(n: int) -> list[str]:
 
 def fits(name: str, channels: int = 12, samples: int = 5000, frequency: float = 500, bits: int = 16) -> bool:
     try:
-        return iod.choose(labels(channels), samples, frequency, bits, name).name == name
+        return sop_classes.choose(labels(channels), samples, frequency, bits, name).name == name
     except RangeError:
         return False
 
 
 def test_classes_have_the_uids_of_ps3_4() -> None:
-    assert {c.name: c.uid for c in iod.SOP_CLASSES} == {
+    assert {c.name: c.uid for c in sop_classes.SOP_CLASSES} == {
         name: f"1.2.840.10008.5.1.4.1.1.9.1.{last}" for name, last in UIDS.items()
     }
 
@@ -66,7 +67,7 @@ def test_each_limit_holds_on_both_sides(name: str, within: dict, beyond: dict, w
     assert not fits(name, **beyond)
     shape = {"channels": 12, "samples": 5000, "frequency": 500.0, "bits": 16} | beyond
     with pytest.raises(RangeError, match=words):
-        iod.choose(labels(shape.pop("channels")), *shape.values(), wanted=name)
+        sop_classes.choose(labels(shape.pop("channels")), *shape.values(), wanted=name)
 
 
 @pytest.mark.parametrize(
@@ -85,26 +86,26 @@ def test_each_limit_holds_on_both_sides(name: str, within: dict, beyond: dict, w
     ],
 )
 def test_auto_takes_the_first_class_that_the_record_is(leads, samples, frequency, bits, name: str) -> None:
-    assert iod.choose(leads, samples, frequency, bits).name == name
+    assert sop_classes.choose(leads, samples, frequency, bits).name == name
 
 
 def test_auto_names_the_limit_of_every_class_when_none_fits() -> None:
     with pytest.raises(RangeError) as caught:
-        iod.choose(labels(12), 5000, 20)
+        sop_classes.choose(labels(12), 5000, 20)
     assert all(name in str(caught.value) for name in CLASSES)
     assert "set sop_class: general-32bit" in str(caught.value)
 
 
 def test_a_forced_class_needs_its_limits_and_nothing_else() -> None:
-    assert iod.choose(["I", "II", "III"], 999, 360, wanted="12-lead").name == "12-lead"
-    assert iod.choose(labels(12), 5000, 500, wanted="general-32bit").name == "general-32bit"
+    assert sop_classes.choose(["I", "II", "III"], 999, 360, wanted="12-lead").name == "12-lead"
+    assert sop_classes.choose(labels(12), 5000, 500, wanted="general-32bit").name == "general-32bit"
     with pytest.raises(RangeError, match="12-lead: 100 Hz"):
-        iod.choose(labels(12), 1000, 100, wanted="12-lead")
+        sop_classes.choose(labels(12), 1000, 100, wanted="12-lead")
 
 
-@pytest.mark.parametrize("sop_class", iod.SOP_CLASSES, ids=lambda sop_class: sop_class.name)
-def test_the_converters_limits_are_those_by_which_the_checker_judges(sop_class: iod.SopClass) -> None:
-    judged = ecg_standard.CLASSES[sop_class.uid]
+@pytest.mark.parametrize("sop_class", sop_classes.SOP_CLASSES, ids=lambda sop_class: sop_class.name)
+def test_the_converters_limits_are_those_by_which_the_checker_judges(sop_class: sop_classes.SopClass) -> None:
+    judged = standard.CLASSES[sop_class.uid]
     assert (sop_class.max_channels, sop_class.max_samples) == (judged.channels, judged.samples)
     assert sop_class.min_frequency == (judged.low or 0)
     assert sop_class.max_frequency == (judged.high or float("inf"))
@@ -112,12 +113,12 @@ def test_the_converters_limits_are_those_by_which_the_checker_judges(sop_class: 
 
 
 def test_the_checker_has_the_same_tags_and_representations_as_the_encoder() -> None:
-    tables = [table for table in vars(ecg_standard).values() if isinstance(table, dict)]
+    tables = [table for table in vars(standard).values() if isinstance(table, dict)]
     judged = {
         tag: (one.keyword, one.vr)
         for table in tables
         for tag, one in table.items()
-        if isinstance(one, ecg_standard.Attribute)
+        if isinstance(one, standard.Attribute)
     }
     written = {tag: (keyword, vr) for keyword, (tag, vr) in elements.TAGS.items()}
     assert len(judged) > 50

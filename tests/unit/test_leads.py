@@ -3,7 +3,7 @@
 import pytest
 from pydicom.sr._concepts_dict import concepts
 
-from wfdb2dicom import leads
+from wfdb2dicom.dicom import leads
 from wfdb2dicom.errors import LeadError
 
 CID_3001 = {

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom import batch, plan, processes, watch
+from wfdb2dicom.batches import job, plan, watch
+from wfdb2dicom.records import stamps
+from wfdb2dicom.system import pool
 
 
 class Run:
@@ -37,7 +39,7 @@ def run(make_record: Callable[..., Path], tmp_path: Path) -> Run:
     )
     plan.make(request, run.plans, run.receipts, run.token())
     for path in run.plans.glob("*.tsv"):
-        batch.run(path, run.receipts / path.name)
+        job.run(path, run.receipts / path.name)
     return run
 
 
@@ -53,7 +55,7 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return done
 
     monkeypatch.setattr(subprocess, "run", started)
-    monkeypatch.setattr(processes, "WORTH", 0)
+    monkeypatch.setattr(pool, "WORTH", 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     return statuses
 
@@ -118,12 +120,12 @@ def test_a_program_that_fails_is_stood_in_for(run: Run, programs: list[int], mon
     assert programs == [1, 1]
 
 
-@pytest.mark.parametrize(("wait", "threads"), [(0, 1), (0.001, watch.LOOKERS)])
+@pytest.mark.parametrize(("wait", "threads"), [(0, 1), (0.001, stamps.LOOKERS)])
 def test_several_threads_look_where_each_look_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: float, threads: int
 ) -> None:
     looked = []
-    monkeypatch.setattr(watch, "_stamp", lambda path: looked.append(path) or (wait and time.sleep(wait)) or "1:1")
-    assert watch.choose_lookers([f"{tmp_path}/{n}" for n in range(1000)]) == threads
+    monkeypatch.setattr(stamps, "stamp_of", lambda path: looked.append(path) or (wait and time.sleep(wait)) or "1:1")
+    assert stamps.choose_lookers([f"{tmp_path}/{n}" for n in range(1000)]) == threads
     assert 50 < len(looked) < 250  # some of them, from all over the tree
     assert any("/0." in path for path in looked) and any("/98" in path for path in looked)

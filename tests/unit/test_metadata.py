@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 from wfdb2dicom.acquisition import Acquisition, from_row
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.metadata import MISSING, Metadata, read_metadata
-from wfdb2dicom.studies import Study
-from wfdb2dicom.unpickle import Refused, read_frame
+from wfdb2dicom.inputs.measurements import MISSING, Metadata, read_metadata
+from wfdb2dicom.inputs.studies import Study
+from wfdb2dicom.inputs.unpickle import Refused, read_frame
 
 HEADER = "subject_id,study_id,cart_id,ecg_time,report_0,bandwidth,filtering,rr_interval"
 ROW = '10000032,40689238,6848296,2180-07-23 08:44:00,"Sinus, rhythm",0.005-150 Hz,60 Hz notch Baseline filter,659'
@@ -109,7 +109,7 @@ def test_forms_of_ids(tmp_path, form):
 
 
 def test_cells_over_several_lines_wherever_the_file_is_cut(tmp_path, monkeypatch):
-    monkeypatch.setattr("wfdb2dicom.metadata._BLOCK", 300)
+    monkeypatch.setattr("wfdb2dicom.inputs.measurements._BLOCK", 300)
     rows = [ROW.replace("40689238", str(n)).replace("Sinus,", "Sinus,\n" * (n % 9)) for n in range(1, 50)]
     metadata = read_metadata(write(tmp_path, *rows), "study_id")
     assert all(looked_up(metadata, study(str(n))).cart_id == "6848296" for n in range(1, 50))
@@ -302,7 +302,7 @@ def named(module: str, name: str, *args: str) -> bytes:
         named("pyarrow", "OSFile", "owned", "w"),
         named("builtins", "open", "owned", "w"),
         named("builtins", "__import__", "os"),
-        named("wfdb2dicom.unpickle", "_restore_array", "x"),
+        named("wfdb2dicom.inputs.unpickle", "_restore_array", "x"),
         named("copyreg", "add_extension", "a", "b"),
         named("_codecs", "encode", "x", "zlib"),
         named("_codecs", "decode", "x", "zlib"),

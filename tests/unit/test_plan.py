@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom import batch, plan, tables, watch
-from wfdb2dicom.plan import Request
+from wfdb2dicom.batches import job, plan, tables, watch
+from wfdb2dicom.batches.plan import Request
 
 from .conftest import ecg
 
@@ -35,7 +35,7 @@ class Run:
         errors = {}
         for path in sorted(self.plans.glob("*.tsv")):
             if not (receipt := self.receipts / path.name).exists():
-                batch.run(path, receipt, previous=self.receipts / "previous" / path.name)
+                job.run(path, receipt, previous=self.receipts / "previous" / path.name)
                 errors |= {row.study_id: row.error for row in tables.read_receipt(receipt)}
         return errors
 

@@ -8,8 +8,17 @@ from typing import Any
 
 import pytest
 
-from wfdb2dicom import aggregate, processes
-from wfdb2dicom.tables import PlanRow, ReceiptRow, TableError, fingerprint, options_line, write_plan, write_receipt
+from wfdb2dicom.batches.tables import (
+    PlanRow,
+    ReceiptRow,
+    TableError,
+    fingerprint,
+    options_line,
+    write_plan,
+    write_receipt,
+)
+from wfdb2dicom.results import aggregate
+from wfdb2dicom.system import pool
 
 OPTIONS: dict[str, Any] = {"wfdb_dir": "wfdb", "dcm_dir": "dicom"}
 FACTS = {
@@ -52,7 +61,7 @@ def request(folder: Path, results: str) -> aggregate.Request:
 @pytest.fixture
 def three(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if there were so much to do that three processes are worth it."""
-    monkeypatch.setattr(processes, "WORTH", 0)
+    monkeypatch.setattr(pool, "WORTH", 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
 
 
@@ -60,7 +69,7 @@ def test_results_are_those_of_one_process(tmp_path: Path, three: None, monkeypat
     several = request(tmp_path, "three")
     finished(tmp_path)
     summary = aggregate.run(several)
-    monkeypatch.setattr(processes, "WORTH", 1 << 40)
+    monkeypatch.setattr(pool, "WORTH", 1 << 40)
     one = request(tmp_path, "one")
     keys = summary.keys() - {"finished", "output_csv", "error_log"}
     alone = aggregate.run(one)
@@ -81,13 +90,13 @@ def test_a_damaged_receipt_is_found_and_nothing_takes_the_place_of_results(tmp_p
 
 def test_a_process_that_is_killed_is_an_error_that_says_so() -> None:
     with pytest.raises(OSError, match="one of its processes was killed"):
-        list(processes.spread(_dies_at_three, range(9), processes=2))
+        list(pool.spread(_dies_at_three, range(9), processes=2))
 
 
 def test_results_come_in_the_order_of_the_tasks_and_may_be_left() -> None:
-    assert list(processes.spread(abs, range(-50, 0), processes=3)) == list(range(50, 0, -1))
-    assert next(processes.spread(abs, iter([-1] * 1000), processes=2)) == 1
-    assert list(processes.spread(abs, range(-50, 0), threads=3)) == list(range(50, 0, -1))
+    assert list(pool.spread(abs, range(-50, 0), processes=3)) == list(range(50, 0, -1))
+    assert next(pool.spread(abs, iter([-1] * 1000), processes=2)) == 1
+    assert list(pool.spread(abs, range(-50, 0), threads=3)) == list(range(50, 0, -1))
 
 
 def _dies_at_three(task: int) -> int:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom import tables, watch
-from wfdb2dicom.progress import Note, Observer, State
-from wfdb2dicom.statusline import Display, Rate, duration, words
+from wfdb2dicom.batches import tables, watch
+from wfdb2dicom.batches.progress import Note, Observer, State
+from wfdb2dicom.cli.statusline import Display, Rate, duration, words
 
 
 def plan_rows(n: int, first: int = 0, error: str = "") -> list[tables.PlanRow]:

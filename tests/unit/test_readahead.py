@@ -5,9 +5,9 @@ from pathlib import Path
 
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.convert import Converter
-from wfdb2dicom.options import Options
-from wfdb2dicom.readahead import ReadAhead
-from wfdb2dicom.target import Target
+from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.records.readahead import ReadAhead
+from wfdb2dicom.system.output_tree import Target
 
 
 def open_files() -> int:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdb2dicom.errors import ChecksumError, HeaderError, PathError, SignalError
-from wfdb2dicom.record import (
+from wfdb2dicom.records.header import (
     MAX_HEADER_BYTES,
     Source,
     parse_moment,
@@ -19,7 +19,7 @@ from wfdb2dicom.record import (
     read_header_text,
     read_plain_samples,
 )
-from wfdb2dicom.samples import reduce_columns, verify_samples
+from wfdb2dicom.records.samples import reduce_columns, verify_samples
 
 
 def plain(record: Path):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom import plan, processes, remembered, tables, watch
+from wfdb2dicom.batches import plan, remembered, tables, watch
+from wfdb2dicom.system import pool
 
 STUDIES = range(40_000_000, 40_000_040)
 
@@ -63,7 +64,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[plan.Request]:
 
 @pytest.fixture(params=[1 << 40, 0], ids=["one process", "three"])
 def many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "WORTH", request.param)
+    monkeypatch.setattr(pool, "WORTH", request.param)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
 
 

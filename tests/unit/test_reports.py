@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from wfdb2dicom.reports import Reports, send
+from wfdb2dicom.batches.worker_reports import Reports, send
 
 
 @pytest.fixture

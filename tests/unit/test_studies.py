@@ -8,9 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdb2dicom.csvtext import RowWriter
 from wfdb2dicom.errors import ConfigError, PathError
-from wfdb2dicom.studies import Locator, Study, _without_shared_files, identify, iter_rows, read_studies, study_key
+from wfdb2dicom.inputs.csv_text import RowWriter
+from wfdb2dicom.inputs.studies import (
+    Locator,
+    Study,
+    _without_shared_files,
+    identify,
+    iter_rows,
+    read_studies,
+    study_key,
+)
 
 SUBJECT, STUDY = "10000032", "40689238"
 RECORD = f"files/p1000/p{SUBJECT}/s{STUDY}/{STUDY}"

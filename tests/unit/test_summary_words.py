@@ -2,13 +2,14 @@
 
 import pytest
 
-from wfdb2dicom import errors, metadata, studies
-from wfdb2dicom.metadata import MISSING
-from wfdb2dicom.remedies import remedy
-from wfdb2dicom.summary import Tally, verdict, words
-from wfdb2dicom.tables import PlanRow, ReceiptRow
+from wfdb2dicom import errors
+from wfdb2dicom.batches.tables import PlanRow, ReceiptRow
+from wfdb2dicom.inputs import measurements, studies
+from wfdb2dicom.inputs.measurements import MISSING
+from wfdb2dicom.results.remedies import remedy
+from wfdb2dicom.results.summary import Tally, verdict, words
 
-_CONVERTING = [module.__name__ for module in (errors, metadata, studies)]
+_CONVERTING = [module.__name__ for module in (errors, measurements, studies)]
 UNFORESEEN = remedy("KeyError")
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdb2dicom.tables import (
+from wfdb2dicom.batches.tables import (
     PlanRow,
     ReceiptRow,
     TableError,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wfdb2dicom.errors import PathError, TargetError
-from wfdb2dicom.target import Target
+from wfdb2dicom.system.output_tree import Target
 
 
 def files(root: Path) -> list[str]:
@@ -90,7 +90,7 @@ def test_a_long_name_that_fits_needs_no_room_for_the_temporary_one(tmp_path: Pat
 def test_a_full_disk_stops_the_job_and_leaves_nothing(tmp_path: Path) -> None:
     script = (
         "import resource, signal, sys; from wfdb2dicom.errors import TargetError\n"
-        "from wfdb2dicom.target import Target\n"
+        "from wfdb2dicom.system.output_tree import Target\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try: Target(sys.argv[1]).write('a/x.dcm', b'y' * 400 + b'x' * 4000)\n"
         "except TargetError as error: print(error)\n"
@@ -105,7 +105,7 @@ def test_a_full_disk_stops_the_job_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:
     script = (
-        "import fcntl, os, sys, time; from wfdb2dicom.target import _HOST\n"
+        "import fcntl, os, sys, time; from wfdb2dicom.system.output_tree import _HOST\n"
         "fd = os.open(f'{sys.argv[1]}/.x.dcm.{_HOST}-{os.getpid()}.part', os.O_RDWR | os.O_CREAT)\n"
         "fcntl.flock(fd, fcntl.LOCK_EX); print('ready', flush=True); time.sleep(60)\n"
     )

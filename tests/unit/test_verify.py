@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom import batch, plan, verify
-from wfdb2dicom.plan import Request
+from wfdb2dicom.batches import job, plan
+from wfdb2dicom.batches.plan import Request
+from wfdb2dicom.checks import verify
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def converted(make_record: Callable[..., Path], tmp_path: Path) -> Path:
     request = Request(csv, str(tmp_path / "wfdb"), str(tmp_path / "dcm"), missing_metadata="allow")
     plan.make(request, tmp_path / "plan", tmp_path / "receipts", "token")
     for path in (tmp_path / "plan").glob("*.tsv"):
-        assert batch.run(path, tmp_path / "receipts" / path.name).converted == 2
+        assert job.run(path, tmp_path / "receipts" / path.name).converted == 2
     return tmp_path
 
 

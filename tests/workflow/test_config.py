@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wfdb2dicom.config import check_inputs, complete, error_log, gather
 from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log, gather
 
 from .conftest import FIRST, ROOT, SNAKEMAKE, Work, start, study_path
 

@@ -9,7 +9,7 @@ from runpy import run_path
 
 import pytest
 
-from wfdb2dicom.plan import LARGEST_BATCH, batch_count
+from wfdb2dicom.batches.plan import LARGEST_BATCH, batch_count
 
 from .conftest import CORRUPT, FIRST, ROOT, TRUNCATED, Run, Work, changed, start
 

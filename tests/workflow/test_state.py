@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from wfdb2dicom.tables import read_receipt, write_receipt
+from wfdb2dicom.batches.tables import read_receipt, write_receipt
 
 from .conftest import CORRUPT, FIRST, TRUNCATED, Work, changed
 

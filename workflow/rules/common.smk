@@ -16,14 +16,15 @@ SCRIPTS = ROOT / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from wfdb2dicom import lock, watch
-from wfdb2dicom.config import check_inputs, check_results, complete, error_log, gather
+from wfdb2dicom.system import lock
+from wfdb2dicom.batches import watch
+from wfdb2dicom.inputs.configuration import check_inputs, check_results, complete, error_log, gather
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.identity import ENCODING_VERSION
-from wfdb2dicom.progress import Observer
-from wfdb2dicom.statusline import Display
-from wfdb2dicom.studies import path_prefix
-from wfdb2dicom.wholefile import replace_file
+from wfdb2dicom.dicom.uids import ENCODING_VERSION
+from wfdb2dicom.batches.progress import Observer
+from wfdb2dicom.cli.statusline import Display
+from wfdb2dicom.inputs.studies import path_prefix
+from wfdb2dicom.system.whole_file import replace_file
 
 STARTED = time.time()
 PLANS = Path("results/plan")
@@ -112,7 +113,7 @@ def switches(*keys):
 
 @cache
 def agreement():
-    """The token of the plan: a new one when sources, DICOMs and receipts no longer agree, see wfdb2dicom.watch.
+    """The token of the plan: a new one when sources, DICOMs and receipts no longer agree, see wfdb2dicom.batches.watch.
 
     Looked at once, by the process that decides what to run; its jobs go by what the plan was given.
     """
@@ -215,7 +216,7 @@ def minutes_of_batch(wildcards, input, threads, attempt):
 
 
 def hold_lock():
-    """Refuse a second run in the same working directory; see wfdb2dicom.lock."""
+    """Refuse a second run in the same working directory; see wfdb2dicom.system.lock."""
     try:
         lock.hold(Path("results/.lock"))
     except ConfigError as error:

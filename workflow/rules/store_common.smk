@@ -1,6 +1,6 @@
 # The archive of the configuration, and input functions of the rules that send to it.
-from wfdb2dicom import archive as archives
-from wfdb2dicom import store as stores
+from wfdb2dicom.archive import settings as archives
+from wfdb2dicom.archive import send as stores
 
 STORE = Path("results/store")
 
@@ -29,7 +29,7 @@ def receipt_to_store(wildcards):
 
 @cache
 def store_token(batch):
-    """A new one when the archive did not take all objects of a batch, see wfdb2dicom.store."""
+    """A new one when the archive did not take all objects of a batch, see wfdb2dicom.archive.send."""
     return stores.token(STORE / f"{batch}.tsv")
 
 

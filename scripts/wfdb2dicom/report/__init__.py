@@ -1,5 +1,5 @@
 """The report of a run: one HTML file that needs nothing besides itself."""
 
-from wfdb2dicom.report.page import Request, run
+from wfdb2dicom.report.html import Request, run
 
 __all__ = ["Request", "run"]

@@ -12,9 +12,9 @@ from pathlib import Path
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from wfdb2dicom.draw import COARSE, FINE, INK, QUIET, raster
 from wfdb2dicom.errors import describe
-from wfdb2dicom.processes import spread
+from wfdb2dicom.page.draw import COARSE, FINE, INK, QUIET, raster
+from wfdb2dicom.system.pool import spread
 
 _PIXELS_PER_MM = 4  # 1188 pixels across a page of 297 mm
 # The colours of a page and how many shades lie between two of them where lines have soft edges: a palette takes a

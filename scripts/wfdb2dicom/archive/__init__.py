@@ -1,0 +1,1 @@
+"""Sending objects to a DICOM archive, by STOW-RS or by C-STORE."""

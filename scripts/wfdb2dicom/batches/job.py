@@ -1,0 +1,151 @@
+"""A batch: many studies converted by supervised workers, with a receipt at the end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from wfdb2dicom.batches.progress import Note
+from wfdb2dicom.batches.supervisor import Supervisor
+from wfdb2dicom.batches.tables import (
+    PlanRow,
+    ReceiptRow,
+    TableError,
+    failure,
+    fingerprint,
+    options_line,
+    read_plan,
+    read_receipt,
+    table_digest,
+    write_receipt,
+)
+from wfdb2dicom.batches.worker import Job
+from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.errors import TargetError, is_transient
+from wfdb2dicom.system.stable_storage import StableStorage
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a batch did: numbers of studies, and seconds from reading the plan to the receipt."""
+
+    name: str
+    studies: int
+    converted: int
+    current: int
+    failed: int
+    seconds: float
+
+    def __str__(self) -> str:
+        rate = self.studies / self.seconds if self.seconds > 0 else 0.0
+        return (
+            f"batch {self.name}: {self.studies} studies, {self.converted} converted, {self.current} up to date,"
+            f" {self.failed} failed, {rate:.0f} studies/s"
+        )
+
+
+def run(
+    plan: Path,
+    receipt: Path,
+    *,
+    timeout: float = 60.0,
+    workers: int = 1,
+    overwrite: bool = False,
+    previous: Path | None = None,
+    retry_failed: str = "transient",
+    progress: Path | None = None,
+) -> Summary:
+    """Convert the studies of a plan file that are not up to date and write the receipt.
+
+    Parameters
+    ----------
+    plan, receipt : Path
+        See `wfdb2dicom.batches.tables`.
+    timeout : float
+        Seconds a study may take before it is given up; 0 = no limit.
+    workers : int
+        Processes that convert at the same time.
+    overwrite : bool
+        Convert also what is up to date.
+    previous : Path, optional
+        An earlier receipt of these studies: whether a study that failed before is tried again depends on
+    retry_failed : {"transient", "all", "none"}
+        and on whether its plan row is the same. ``transient``: only failures that are not the study's own.
+    progress : Path, optional
+        A file for the progress of the batch while it runs, see `wfdb2dicom.batches.progress`.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    TargetError
+        When the target cannot be written, or another plan has taken the place of this one. No receipt is written then;
+        files already there are found by the next run.
+    """
+    start, started = time.monotonic(), time.time()
+    digest = table_digest(plan)
+    mapping, rows = read_plan(plan)
+    line = options_line(mapping)
+    prints = [fingerprint(line, row) for row in rows]
+    results = _settled(rows, prints, _known_failures(previous, retry_failed))
+    todo = [n for n, result in enumerate(results) if result is None]
+    if todo:
+        job = Job(mapping["wfdb_dir"], mapping["dcm_dir"], Options.from_mapping(mapping), overwrite, rows)
+        with StableStorage(job.dcm_dir) as storage, Note(progress) as note:
+            check = partial(_require_unchanged, plan, digest)
+            Supervisor(job, results, timeout, note, storage, check).run(todo, max(1, workers))
+            check()
+    done = [row._replace(plan_row=prints[n]) for n, row in enumerate(results) if row is not None]
+    count = {status: sum(row.status == status for row in done) for status in ("converted", "current", "failed")}
+    summary = Summary(plan.stem, len(rows), **count, seconds=time.monotonic() - start)
+    _give_receipt(receipt, done, summary, started)
+    return summary
+
+
+def _require_unchanged(plan: Path, digest: str) -> None:
+    """Stop a job whose run was killed when a later run has planned the batch anew: it would write over its files."""
+    try:
+        unchanged = table_digest(plan) == digest
+    except FileNotFoundError:
+        unchanged = False
+    except OSError:  # storage that does not answer says nothing
+        return
+    if not unchanged:
+        raise TargetError(f"{plan} is another one now: a later run has planned this batch anew, and converts it")
+
+
+def _settled(rows: list[PlanRow], prints: list[str], known: dict[str, ReceiptRow]) -> list[ReceiptRow | None]:
+    """The result of each study that needs no try; None for the others."""
+    results: list[ReceiptRow | None] = [None] * len(rows)
+    for n, row in enumerate(rows):
+        if row.error:
+            results[n] = failure(row, row.error)
+        elif before := known.get(prints[n]):
+            results[n] = failure(row, before.error, before.facts)
+    return results
+
+
+def _give_receipt(path: Path, rows: list[ReceiptRow], summary: Summary, started: float) -> None:
+    """Write the receipt, with what the report says of the batch in its first line."""
+    about = {name: getattr(summary, name) for name in ("studies", "converted", "current", "failed")}
+    about |= {"seconds": round(summary.seconds, 3), "started": round(started, 3)}
+    try:
+        write_receipt(path, rows, run=about)
+    except OSError as error:
+        raise TargetError(f"cannot write {str(path)!r}: {error.strerror}; mend it and run again") from error
+
+
+def _known_failures(previous: Path | None, retry_failed: str) -> dict[str, ReceiptRow]:
+    """Fingerprint of the plan row → result, of the failures that are not worth another try."""
+    if previous is None or retry_failed == "all":
+        return {}
+    try:
+        rows = read_receipt(previous)
+    except (OSError, TableError):
+        return {}
+    keep_all = retry_failed == "none"
+    return {r.plan_row: r for r in rows if r.status == "failed" and (keep_all or not is_transient(r.error))}

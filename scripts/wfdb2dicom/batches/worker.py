@@ -1,0 +1,150 @@
+"""The worker's side of a batch: a process that converts studies, some at a time, and reports what became of them."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, failure, options_line
+from wfdb2dicom.batches.watch import FURTHER
+from wfdb2dicom.batches.worker_reports import send
+from wfdb2dicom.convert import Converter, Described
+from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.errors import CHANGED, TargetError, describe, is_transient
+from wfdb2dicom.records.stamps import sources
+from wfdb2dicom.system.linux import die_with_parent, keep_freed_memory
+from wfdb2dicom.system.output_tree import Target
+
+_REPORT_SECONDS = 0.02  # a worker reports when its last report is older than this, and at the end of a chunk
+_GROUP = 8  # studies that take each step together; asked for so long before, a file from a disk costs 0.26 ms, not 0.47
+
+
+class Place(ctypes.Structure):
+    """The number of the study that a worker is on and since when, by `time.monotonic`; its supervisor sees it too."""
+
+    _fields_ = (("study", ctypes.c_long), ("since", ctypes.c_double))
+
+
+class Clock:
+    """Notes where a worker is with a chunk of studies; the time that a study took in earlier steps counts."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._on, self._begun = -1, 0.0
+        self._taken: dict[int, float] = {}  # seconds, by study
+
+    def come_to(self, study: int) -> None:
+        """Begin a step of a study."""
+        now = time.monotonic()
+        self._taken[self._on] = self._taken.get(self._on, 0.0) + now - self._begun
+        self._on, self._begun = study, now
+        self._place.since = now - self._taken.get(study, 0.0)
+        self._place.study = study
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every worker of a batch knows."""
+
+    wfdb_dir: str
+    dcm_dir: str
+    options: Options
+    overwrite: bool
+    rows: list[PlanRow]
+
+    def expect(self, converter: Converter, n: int) -> None:
+        """Have a study's files fetched."""
+        row = self.rows[n]
+        if row.record:
+            converter.expect(row.record, row.dicom)
+
+    def describe(self, converter: Converter, n: int) -> Described | Exception:
+        """A study as far as its header tells, or what is wrong with it."""
+        row = self.rows[n]
+        try:
+            return converter.describe(row.record, Acquisition.from_json(row.acquisition))
+        except Exception as error:  # whatever a study's files provoke is that study's error
+            return error
+
+    def convert(self, converter: Converter, n: int, described: Described | Exception) -> ReceiptRow:
+        """What became of a study."""
+        row = self.rows[n]
+        if isinstance(described, Exception):
+            return failure(row, self._words(described, row))
+        try:
+            outcome = converter.convert(described, row.dicom)
+        except TargetError:
+            raise
+        except Exception as error:
+            return failure(row, self._words(error, row), _with_further("", converter.further_sources))
+        return ReceiptRow(
+            row.study_id,
+            outcome.status,
+            "",
+            "",
+            row.dicom,
+            str(outcome.size),
+            str(outcome.mtime_ns),
+            outcome.sha256,
+            _with_further(outcome.facts, converter.further_sources),
+        )
+
+    def _words(self, error: Exception, row: PlanRow) -> str:
+        """The error's words; they say so when the files are not as planned, for then they may be again."""
+        words = describe(error)
+        if is_transient(words) or sources(os.path.join(self.wfdb_dir, row.record)) == row.sources:
+            return words
+        return words + CHANGED
+
+
+def _with_further(facts: str, stamps: str) -> str:
+    """The facts of a study with the stamps of its further signal files, of which most have none."""
+    return options_line({**json.loads(facts or "{}"), FURTHER: stamps}) if stamps else facts
+
+
+def work(job: Job, connection: Connection, place: Place, supervisor: int) -> None:
+    """A worker's life: chunks of study numbers in, lists of receipt rows out; a string is why the target fails."""
+    die_with_parent(supervisor)
+    keep_freed_memory()
+    gc.enable()
+    gc.freeze()  # the table and what is imported stay, so they need not be searched for garbage
+    results: list[ReceiptRow] = []
+    try:
+        converter = Converter(job.wfdb_dir, Target(job.dcm_dir), job.options, overwrite=job.overwrite)
+        while chunk := connection.recv():
+            reported = time.monotonic()
+            for n, described in _described(job, converter, place, chunk):
+                results.append(job.convert(converter, n, described))
+                if n == chunk[-1] or time.monotonic() - reported > _REPORT_SECONDS:
+                    send(connection, results)
+                    results, reported = [], time.monotonic()
+    except TargetError as error:
+        send(connection, str(error))
+    except (EOFError, BrokenPipeError, KeyboardInterrupt):
+        pass
+
+
+def _described(
+    job: Job, converter: Converter, place: Place, chunk: list[int]
+) -> Iterator[tuple[int, Described | Exception]]:
+    """The studies of a chunk, described group by group while the next group's files are fetched."""
+    clock = Clock(place)
+    for start in range(0, len(chunk), _GROUP):
+        end = start + _GROUP
+        for n in chunk[end if start else 0 : end + _GROUP]:
+            clock.come_to(n)
+            job.expect(converter, n)
+        described = []
+        for n in chunk[start:end]:
+            clock.come_to(n)
+            described.append(job.describe(converter, n))
+        for n, study in zip(chunk[start:end], described, strict=True):
+            clock.come_to(n)
+            yield n, study

@@ -1,0 +1,1 @@
+"""Checks over the objects of a run: verify, validate and roundtrip."""

@@ -1,0 +1,153 @@
+"""The proof that nothing was lost: each DICOM is turned back into WFDB files, whose digests its publisher gave.
+
+SHA256SUMS.txt of the WFDB tree holds the digest of every file. The source itself is not read: what is compared is what
+its publisher states. Only where a header comes back in another spelling is the source's header looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, read_plan
+from wfdb2dicom.checks.sample import SUMS, Proof, chosen, find_sums, write_proofs
+from wfdb2dicom.dicom import leads
+from wfdb2dicom.dicom.mapping import PER_MILLIVOLT
+from wfdb2dicom.errors import ConfigError, StudyError, describe
+from wfdb2dicom.page.restore import Restored, restore
+from wfdb2dicom.records.header import INVALID_16, Header, parse_plain, read_header_text
+
+_GAIN_TOLERANCE = 1e-9  # relative: decimal strings round 1/gain
+_INVALID = (INVALID_16, 0)  # a signal that begins with an invalid sample, and what some headers state then
+
+
+def read_sums(path: Path, wanted: set[str]) -> dict[str, str]:
+    """Digests of the wanted files, by their path in the list; PhysioNet's form and that of sha256sum.
+
+    Raises
+    ------
+    ConfigError
+        When a line that concerns us is no digest.
+    """
+    found = {}
+    with open(path, "rb") as lines:
+        for line in lines:
+            digest, _, name = line.rstrip(b"\r\n").partition(b" ")
+            key = os.fsdecode(name.lstrip(b" *").removeprefix(b"./"))
+            if key in wanted:
+                if len(digest) != 64:
+                    raise ConfigError(f"{path} has no SHA-256 digest for {key!r}: {digest[:80]!r}; fetch it again")
+                found[key] = digest.decode("ascii", "replace").lower()
+    return found
+
+
+def prove(plan: Path, receipt: Path, limit: str, table: Path) -> int:
+    """Turn the DICOM objects of a batch that belong to the sample back into WFDB files and compare their digests.
+
+    Parameters
+    ----------
+    plan, receipt : Path
+        Of the batch.
+    limit : str
+        Of the sample, see `wfdb2dicom.checks.sample`.
+    table : Path
+        To be written.
+
+    Returns
+    -------
+    int
+        How many differ.
+
+    Raises
+    ------
+    ConfigError
+        When there are no digests.
+    """
+    options, planned = read_plan(plan)
+    plans = {row.study_id: row for row in planned}
+    rows = [row for row in chosen(receipt, limit) if row.study_id in plans]
+    wanted = {f"{plans[row.study_id].record}.{kind}" for row in rows for kind in ("hea", "dat")}
+    sums = read_sums(find_sums(options["wfdb_dir"]), wanted)
+    proofs = [_prove_one(options, plans[row.study_id], row, sums) for row in rows]
+    write_proofs(table, proofs)
+    return sum(proof.result == "bad" for proof in proofs)
+
+
+def _prove_one(options: dict[str, str], plan: PlanRow, row: ReceiptRow, sums: dict[str, str]) -> Proof:
+    path = os.path.join(options["dcm_dir"], row.dicom)
+    record = os.path.join(options["wfdb_dir"], plan.record)
+    try:
+        if reason := _not_comparable(plan, row, sums):
+            return Proof(row.study_id, path, "open", (reason,))
+        content = Path(path).read_bytes()
+        restored = _restore(content, plan.record, record, options.get("lead_order", "source"), sums)
+        details = tuple(_differences(restored, plan.record, record, sums))
+    except (OSError, StudyError, ValueError) as error:
+        return Proof(row.study_id, path, "bad", (describe(error),))
+    return Proof(row.study_id, path, "bad" if details else "good", details)
+
+
+def _not_comparable(plan: PlanRow, row: ReceiptRow, sums: dict[str, str]) -> str:
+    """Why the digests say nothing of this study, "" when they do."""
+    missing = [f".{kind}" for kind in ("hea", "dat") if f"{plan.record}.{kind}" not in sums]
+    if missing:
+        return f"{SUMS} does not list its {' and '.join(missing)}"
+    facts = json.loads(row.facts)
+    if omitted := facts.get("omitted_signals"):
+        return f"signals were left out ({', '.join(omitted)}), and the digests are those of all of them"
+    size = 2 * facts["n_samples"] * facts["n_channels"]
+    sizes = [source.partition(":")[0] for source in plan.sources.split(",")[1:]]
+    if sizes and sizes != [str(size)]:
+        return "the source is not one file of format 16, so its samples come back in other bytes"
+    return ""
+
+
+def _restore(content: bytes, record: str, source: str, lead_order: str, sums: dict[str, str]) -> Restored:
+    """The record; of one whose leads were reordered, in its source's order unless it had the standard's already."""
+    name = os.path.basename(record)
+    restored = restore(content, name)
+    if lead_order == "standard" and _digest(restored.signal) != sums[f"{record}.dat"]:
+        header = parse_plain(read_header_text(source + ".hea"))
+        order = [leads.label(signal.description) for signal in header.signals] if header else "mimic"
+        return restore(content, name, order=order)
+    return restored
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def _differences(restored: Restored, record: str, source: str, sums: dict[str, str]) -> Iterator[str]:
+    if _digest(restored.signal) != sums[f"{record}.dat"]:
+        yield ".dat: its samples are not those that the publisher gave the digest of"
+    if _digest(restored.header) != sums[f"{record}.hea"]:
+        text = read_header_text(source + ".hea")
+        if _digest(text) != sums[f"{record}.hea"]:
+            yield ".hea: the source on disk is not what the publisher gave the digest of either; fetch it again"
+        elif not _says_the_same(parse_plain(restored.header), parse_plain(text)):
+            yield ".hea: it does not say what the source says"
+
+
+def _says_the_same(ours: Header | None, theirs: Header | None) -> bool:
+    """Whether two headers differ in spelling only; a date that only the CSV knew may have been added."""
+    if ours is None or theirs is None or len(ours.signals) != len(theirs.signals):
+        return False
+    for mine, other in zip(ours.signals, theirs.signals, strict=True):
+        scale = float(PER_MILLIVOLT.get(other.units, 1))
+        same = (
+            mine.description.casefold() == leads.label(other.description).casefold()
+            and abs(mine.gain - other.gain * scale) <= _GAIN_TOLERANCE * mine.gain
+            and (mine.initial_value == other.initial_value or (mine.initial_value, other.initial_value) == _INVALID)
+            and (mine.checksum or 0) & 0xFFFF == (other.checksum or 0) & 0xFFFF
+        )
+        if not same or mine.baseline != other.baseline:
+            return False
+    moment = theirs.moment or ours.moment
+    return (ours.n_samples, ours.sampling_frequency, ours.moment) == (
+        theirs.n_samples or ours.n_samples,
+        theirs.sampling_frequency,
+        moment,
+    )

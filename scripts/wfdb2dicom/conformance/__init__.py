@@ -1,0 +1,1 @@
+"""The checker of DICOM ECG objects, which shares nothing with the encoder."""

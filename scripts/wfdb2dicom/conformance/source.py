@@ -1,0 +1,148 @@
+"""What only the source can tell: that the amplitudes of an object are those that wfdb reads from the record.
+
+No rule within an object tells a baseline with the wrong sign or a gain of another lead; this comparison does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfdb2dicom.conformance.attributes import Finding, number, text
+from wfdb2dicom.conformance.part10 import Dataset, MalformedError, parse
+from wfdb2dicom.dicom import leads
+
+# A decimal string of 16 characters rounds the sensitivity: mV, and the same of amplitudes that are no ECG's any more.
+_TOLERANCE, _RELATIVE = 1e-9, 1e-12
+_MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
+_MICROVOLT = re.compile(r"\S+\s+\S+\s+[^\s/]*/[µμ][vV]\s").match
+_SOURCE = "PS3.3 C.10.9.1.4.2"
+
+
+def check_source(dicom: Path | str, record: Path | str) -> list[Finding]:
+    """Where a DICOM file differs from the WFDB record that it was made from, as wfdb reads it.
+
+    Parameters
+    ----------
+    dicom : path
+    record : path
+        The record, without extension.
+
+    Raises
+    ------
+    OSError, ValueError
+        When wfdb cannot read the record.
+    """
+    try:
+        dataset = parse(Path(dicom).read_bytes()).dataset
+    except MalformedError as error:
+        return [Finding("file", error.message, error.source)]
+    return list(_compare(dataset, _with_units(str(record), _read(str(record)))))
+
+
+def _read(record: str) -> Any:
+    """The record with its signals as ``e_p_signal``, each at its own rate: frames are not averaged."""
+    import wfdb  # a second of imports
+
+    source = wfdb.rdrecord(record, ignore_skew=True)
+    if max(rate or 1 for rate in source.samps_per_frame) > 1:
+        return wfdb.rdrecord(record, ignore_skew=True, smooth_frames=False)
+    source.e_p_signal = list(source.p_signal.T)
+    return source
+
+
+def _with_units(record: str, source: Any) -> Any:
+    """The record with its units as the header spells them: wfdb drops what is not ASCII, and µV becomes V."""
+    text = Path(record + ".hea").read_text(encoding="utf-8-sig", errors="replace")
+    body = [line for line in map(str.strip, text.splitlines()) if line and line[0] != "#"]
+    for n, line in enumerate(body[1:]):
+        if _MICROVOLT(line):
+            source.units[n] = "uV"
+    return source
+
+
+def _compare(dataset: Dataset, source: Any) -> Iterator[Finding]:
+    groups = dataset[0x54000100].items if 0x54000100 in dataset else []
+    channels: dict[str, npt.NDArray[np.float64]] = {}
+    expected = {_name(name): n for n, name in enumerate(source.sig_name)}
+    for group in groups:
+        yield from _compare_frequency(group, source, expected)
+        channels |= _millivolts(group)
+        yield from _compare_skew(group, source)
+    rest = [name for name in source.sig_name if _name(name) not in channels]
+    if channels.keys() - expected.keys() or (rest and not _says_omitted(dataset, rest)):
+        message = f"are {', '.join(channels)}; the record has {', '.join(expected)}"
+        yield Finding("ChannelLabel", message, "PS3.3 C.10.9")
+    for name in channels.keys() & expected.keys():
+        n = expected[name]
+        unit = source.units[n]
+        if unit.casefold() not in _MILLIVOLTS:
+            yield Finding("ChannelSensitivityUnitsSequence", f"lead {name}: the record is in {unit}", _SOURCE)
+            continue
+        wanted = source.e_p_signal[n] * _MILLIVOLTS[unit.casefold()]
+        found = channels[name]
+        if len(found) != len(wanted):
+            yield Finding("WaveformData", f"lead {name}: {len(found)} samples instead of {len(wanted)}", _SOURCE)
+        elif not np.allclose(found, wanted, rtol=_RELATIVE, atol=_TOLERANCE, equal_nan=True):
+            worst = np.nanmax(np.abs(found - wanted), initial=0.0)
+            message = f"lead {name}: amplitudes differ from the record's by up to {worst:g} mV, or in what is invalid"
+            yield Finding("WaveformData", message, _SOURCE)
+
+
+def _name(signal: str) -> str:
+    """What a channel's label and a signal's description have in common."""
+    return leads.label(signal).casefold()
+
+
+def _says_omitted(dataset: Dataset, names: list[str]) -> bool:
+    """Whether the object says that these signals, and no others, were left out."""
+    items = dataset[0x0018A001].items if 0x0018A001 in dataset else []
+    described = text(items[0], 0x0018A003) if items else ""
+    ascii_only = described.encode("ascii", "ignore").decode()  # wfdb drops the rest of the names
+    return ascii_only.partition(": ")[2] == ", ".join(names)
+
+
+def _compare_frequency(group: Dataset, source: Any, expected: dict[str, int]) -> Iterator[Finding]:
+    labels = [text(item, 0x003A0203).casefold() for item in group[0x003A0200].items] if 0x003A0200 in group else []
+    rates = {source.samps_per_frame[expected[label]] or 1 for label in labels if label in expected}
+    for rate in rates or {1}:
+        frequency = float(source.fs) * rate
+        if abs((number(group, 0x003A001A) or 0.0) - frequency) > _RELATIVE * frequency:
+            message = f"is {text(group, 0x003A001A)} Hz; the record has {frequency:g} Hz"
+            yield Finding("SamplingFrequency", message, "PS3.3 C.10.9")
+
+
+def _compare_skew(group: Dataset, source: Any) -> Iterator[Finding]:
+    """Channel Sample Skew is where a channel's first sample lies; WFDB's skew, by how many it lies before that."""
+    names = [_name(name) for name in source.sig_name]
+    lags = dict(zip(names, source.skew or (), strict=False))
+    rates = {name: rate or 1 for name, rate in zip(names, source.samps_per_frame, strict=True)}
+    for item in group[0x003A0200].items if 0x003A0200 in group else []:
+        name = text(item, 0x003A0203).casefold()
+        lag = (lags.get(name) or 0) * rates.get(name, 1)
+        if number(item, 0x003A0215) != -lag:
+            message = f"of {text(item, 0x003A0203)} is {text(item, 0x003A0215)}; the record's skew is {lag}"
+            yield Finding("ChannelSampleSkew", message, "PS3.3 C.10.9; header(5)")
+
+
+def _millivolts(group: Dataset) -> dict[str, npt.NDArray[np.float64]]:
+    """Lead name in lower case → amplitudes in mV, NaN where padding stands; nothing where they cannot be computed."""
+    dtype = {"SS": "<i2", "SL": "<i4"}.get(text(group, 0x54001006))
+    items = group[0x003A0200].items if 0x003A0200 in group else []
+    if dtype is None or 0x54001010 not in group or not items:
+        return {}
+    samples = np.frombuffer(group[0x54001010].value, dtype)
+    samples = samples[: samples.size - samples.size % len(items)].reshape(-1, len(items))
+    padding = int.from_bytes(group[0x5400100A].value, "little", signed=True) if 0x5400100A in group else None
+    result = {}
+    for n, item in enumerate(items):
+        sensitivity, baseline = number(item, 0x003A0210), number(item, 0x003A0213)
+        if sensitivity is not None and baseline is not None:
+            amplitudes = samples[:, n] * (sensitivity * (number(item, 0x003A0212) or 1.0)) + baseline
+            result[text(item, 0x003A0203).casefold()] = np.where(samples[:, n] == padding, np.nan, amplitudes)
+    return result

@@ -1,0 +1,1 @@
+"""The DICOM object: its attributes, classes, leads and UIDs, and their bytes."""

@@ -1,0 +1,264 @@
+"""From WFDB header, acquisition and options to the values of a DICOM object; docs/conversion.md in code.
+
+Whatever the header says is checked here before a sample is read: the patient, the date, leads, gains and units.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
+
+from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.dicom import leads, sop_classes
+from wfdb2dicom.dicom.annotations import annotate
+from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.dicom.template import Channel, Instance, Layout, decimal_string
+from wfdb2dicom.dicom.uids import ENCODING_VERSION, derive_uid
+from wfdb2dicom.errors import DateError, HeaderError, LeadError, SubjectMismatch, UidError, UnitsError
+from wfdb2dicom.inputs.patients import age_at
+from wfdb2dicom.records.header import Header, Signal
+
+# ADC units per unit → ADC units per mV. WFDB spells them in every case; "MV" would be a megavolt and is refused.
+PER_MILLIVOLT = {
+    "mV": Fraction(1),
+    "mv": Fraction(1),
+    "uV": Fraction(1000),
+    "uv": Fraction(1000),
+    "µV": Fraction(1000),
+    "μV": Fraction(1000),
+    "nV": Fraction(1_000_000),
+    "V": Fraction(1, 1000),
+}
+_VOLTS = re.compile(r"(?:[a-zµμ]|milli|micro|nano)?v(?:olts?)?", re.IGNORECASE).fullmatch
+# Units of no quantity ("no units", "A/D units"): what has them may be an ECG that nobody calibrated.
+_NO_QUANTITY = frozenset({"nu", "adu", "au", "a.u.", "nd", "n/a", "none", "unit", "units", "unknown", "?", "-", "1"})
+_MIMIC_ID = re.compile(r"\d{8,9}").fullmatch
+_ECG_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?").fullmatch
+_UID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+").fullmatch
+_FIRST_YEAR = 1000  # before it, a placeholder
+_MAX_SH, _MAX_LO, _MAX_UI = 16, 64, 64  # characters, PS3.5 table 6.2-1
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What a DICOM object of a study is made of, but for its samples.
+
+    Attributes
+    ----------
+    layout : Layout
+        Its `padding` is set when the samples are known.
+    order : tuple of int or None
+        The signal that becomes each channel; None when channels are in the order of the signals.
+    time_source : str
+        ``header`` or ``ecg_time``.
+    """
+
+    layout: Layout
+    instance: Instance
+    order: tuple[int, ...] | None
+    time_source: str
+
+
+def describe_study(
+    header: Header, acquisition: Acquisition, options: Options, digest: bytes = b"", bits: int = 16
+) -> Study:
+    """Check a header against what the CSV says and map both to DICOM values.
+
+    Parameters
+    ----------
+    digest : bytes
+        Digest of the samples; takes the place of checksums in the identity where the header has none.
+    bits : int
+        Bits that the samples need.
+
+    Raises
+    ------
+    StudyError
+        One of its subclasses, naming the field, its value and the remedy.
+    """
+    patient_id = _text("subject_id", _patient(header, acquisition), _MAX_LO)
+    moment, time_source = _moment(header, acquisition)
+    if moment.year < _FIRST_YEAR:
+        raise DateError(f"the {time_source} has the year {moment.year}, in which no ECG was recorded; correct it")
+    who = (patient_id.encode(), (acquisition.study_id or header.name).encode())
+    identity = (str(ENCODING_VERSION).encode(), options.text(), header.text, acquisition.to_json().encode(), digest)
+    study_instance_uid = _uid(acquisition.study_instance_uid) or derive_uid(options.uid_root, "study", *who)
+    instance = Instance(
+        sop_instance_uid=derive_uid(options.uid_root, "instance", *identity),
+        study_instance_uid=study_instance_uid,
+        series_instance_uid=_uid(acquisition.series_instance_uid) or derive_uid(options.uid_root, "series", *who),
+        moment=moment,
+        patient_id=patient_id,
+        study_id=_text("study_id", _study_id(header, acquisition) or study_instance_uid[-_MAX_SH:], _MAX_SH),
+        station=_text("cart_id", acquisition.cart_id, _MAX_SH),
+        patient_sex=acquisition.patient_sex,
+        patient_age=age_at(acquisition.anchor_age, acquisition.anchor_year, moment.year),
+        annotations=annotate(acquisition) if options.annotations else (),
+    )
+    layout, order = _layout(
+        tuple(signal[:5] for signal in header.signals),
+        _Shape(header.n_samples or 0, header.sampling_frequency, bits),
+        (acquisition.filter_low, acquisition.filter_high, acquisition.notch),
+        header.omitted,
+        all(text.isascii() for text in instance.texts()),
+        options,
+    )
+    return Study(layout, instance, order, time_source)
+
+
+SignalKey = tuple[str, float, int, str, int]
+"""The fields of a `Signal` that decide on its channel: they are its first ones."""
+
+
+class _Shape(NamedTuple):
+    """Samples of each signal, their frequency in Hz, and the bits that they need."""
+
+    n_samples: int
+    frequency: float
+    bits: int
+
+
+@lru_cache(maxsize=4096)  # most studies of a data set have one of a handful
+def _layout(
+    signals: tuple[SignalKey, ...],
+    shape: _Shape,
+    filters: tuple[str, str, str],
+    omitted: tuple[str, ...],
+    ascii_texts: bool,
+    options: Options,
+) -> tuple[Layout, tuple[int, ...] | None]:
+    """The layout of a study's object, and the order of its channels."""
+    channels, order = _channels(signals, options.lead_order, options.unknown_leads)
+    labels = [channel.label for channel in channels]
+    filter_low, filter_high, notch = filters
+    layout = Layout(
+        sop_class=sop_classes.choose(labels, shape.n_samples, shape.frequency, shape.bits, options.sop_class),
+        frequency=decimal_string(Fraction(shape.frequency)),
+        n_samples=shape.n_samples,
+        channels=channels,
+        filter_low=filter_low,
+        filter_high=filter_high,
+        notch=notch,
+        omitted=omitted,
+        ascii=ascii_texts and all(text.isascii() for text in (*labels, *omitted)),
+    )
+    return layout, order
+
+
+def _study_id(header: Header, acquisition: Acquisition) -> str:
+    """The study's id where Study ID can hold it, else the record's name where it can; else ""."""
+    return next((name for name in (acquisition.study_id, header.name) if 0 < len(name) <= _MAX_SH), "")
+
+
+def is_other(signal: Signal) -> bool:
+    """Whether a signal is no ECG beyond doubt: by its name, or by its unit where the name is that of no lead.
+
+    A lead of CID 3001 in mmHg contradicts itself, so it is not among them, and its unit is refused.
+    """
+    if leads.is_other(signal.description):
+        return True
+    unit = signal.units
+    return not (leads.is_known(signal.description) or _VOLTS(unit) or unit.casefold() in _NO_QUANTITY)
+
+
+def with_padding(study: Study, padding: int | None) -> Study:
+    """The same study with Waveform Padding Value, when its samples hold invalid ones."""
+    return study if padding is None else replace(study, layout=replace(study.layout, padding=padding))
+
+
+def _text(field: str, value: str, limit: int) -> str:
+    """A value as DICOM text holds it: no backslash, no control characters, within its length."""
+    value = value.strip()
+    if len(value) > limit or "\\" in value or not value.isprintable():
+        raise HeaderError(f"{field} {value!r} is no DICOM text of at most {limit} characters; correct it in the input")
+    return value
+
+
+def _uid(given: str) -> str:
+    """A UID that was given, checked (PS3.5 section 9.1); "" when none was."""
+    if given and (len(given) > _MAX_UI or not _UID(given)):
+        raise UidError(f"{given!r} is no DICOM UID: digits and dots, no leading zeros, at most {_MAX_UI} characters")
+    return given
+
+
+def _patient(header: Header, acquisition: Acquisition) -> str:
+    ours, theirs = acquisition.subject_id, header.subject_id
+    if ours and theirs and ours != theirs:
+        raise SubjectMismatch(
+            f"the header belongs to subject {theirs}, the CSV says subject {ours};"
+            " check path and subject_id of this row"
+        )
+    if not (ours or theirs):
+        raise SubjectMismatch(
+            "no patient is known: the header has no '# <subject_id>:' comment and the CSV no subject_id; add the column"
+        )
+    named, study = header.name, acquisition.study_id
+    if named != study and _MIMIC_ID(named) and _MIMIC_ID(study):
+        raise SubjectMismatch(f"the header is of study {named}, the CSV says {study}; check path and study_id")
+    return theirs or ours
+
+
+def _moment(header: Header, acquisition: Acquisition) -> tuple[datetime, str]:
+    if header.moment is not None:
+        return header.moment, "header"
+    if not acquisition.ecg_time:
+        raise DateError(
+            "no date is known: neither the header nor ecg_time has one with a time; give ecg_time"
+            " as YYYY-MM-DD HH:MM:SS"
+        )
+    match = _ECG_TIME(acquisition.ecg_time)
+    if match is None:
+        raise DateError(f"ecg_time {acquisition.ecg_time!r} is not YYYY-MM-DD HH:MM:SS; correct it")
+    year, month, day, hour, minute, second, fraction = match.groups()
+    micro = int((fraction or "").ljust(6, "0"))
+    try:
+        moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), micro)
+    except ValueError as error:
+        raise DateError(f"ecg_time {acquisition.ecg_time!r} is no date and time: {error}; correct it") from error
+    return moment, "ecg_time"
+
+
+@lru_cache(maxsize=4096)
+def _channels(
+    signals: tuple[SignalKey, ...], lead_order: str, unknown_leads: str
+) -> tuple[tuple[Channel, ...], tuple[int, ...] | None]:
+    """Channel definitions in the order wanted, and that order; signals of one data set are nearly always alike."""
+    found = [leads.find(description, unknown_leads) for description, *_ in signals]
+    for place, lead in enumerate(found):
+        if lead in found[:place]:
+            raise LeadError(f"lead {lead.label} stands twice in the header; which one is right cannot be known")
+    channels = [_channel(lead, Signal(*signal)) for lead, signal in zip(found, signals, strict=True)]
+    order = list(range(len(found)))
+    if lead_order == "standard":
+        rank = {label: n for n, label in enumerate(leads.STANDARD_ORDER)}
+        order.sort(key=lambda n: rank.get(found[n].label, len(rank)))
+    if order == sorted(order):
+        return tuple(channels), None
+    return tuple(channels[n] for n in order), tuple(order)
+
+
+def _channel(lead: leads.Lead, signal: Signal) -> Channel:
+    """PS3.3 C.10.9.1.4: millivolt = sample × sensitivity × correction factor + baseline.
+
+    Channel Sample Skew is where a channel's first sample lies; WFDB's skew is by how many samples it lies before that.
+    """
+    name = signal.description
+    if signal.units not in PER_MILLIVOLT:
+        raise UnitsError(f"signal {name!r} is in {signal.units!r}, not in volts; only {', '.join(PER_MILLIVOLT)}")
+    if not (math.isfinite(signal.gain) and signal.gain > 0):
+        raise HeaderError(f"signal {name!r} has gain {signal.gain:g}; a gain is greater than 0")
+    per_millivolt = Fraction(signal.gain) * PER_MILLIVOLT[signal.units]
+    return Channel(
+        label=lead.label,
+        code=lead.code,
+        meaning=lead.meaning,
+        scheme=lead.scheme,
+        sensitivity=decimal_string(1 / per_millivolt),
+        baseline=decimal_string(-signal.baseline / per_millivolt),
+        skew=str(-signal.skew),
+    )

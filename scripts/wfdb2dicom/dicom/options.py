@@ -1,0 +1,63 @@
+"""The options that decide what the DICOM objects of a run are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+from wfdb2dicom.dicom.uids import check_root
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options that change the output; each is part of every SOP Instance UID.
+
+    Attributes
+    ----------
+    annotations : bool
+        Whether measurements and report lines of the acquisition become waveform annotations.
+    lead_order : str
+        ``source`` keeps the order of the WFDB header, ``standard`` is I II III aVR aVL aVF V1–V6, others behind.
+    other_signals : str
+        What becomes of a record's signals that are no ECG: ``error``, or ``omit``, they are left out.
+    sop_class : str
+        ``auto``, or the class that every object must be of: ``12-lead``, ``general``, ``ambulatory``,
+        ``general-32bit``; see `wfdb2dicom.dicom.sop_classes`.
+    uid_root : str
+        Root of all identifiers; under ``2.25`` they are UUIDs.
+    unknown_leads : str
+        What becomes of a lead that CID 3001 does not know: ``error``, or ``local``, a private code.
+    """
+
+    annotations: bool = False
+    lead_order: str = "source"
+    other_signals: str = "error"
+    sop_class: str = "auto"
+    uid_root: str = "2.25"
+    unknown_leads: str = "error"
+
+    def __post_init__(self) -> None:
+        """Refuse a root under which no UID can be made (`ConfigError`)."""
+        check_root(self.uid_root)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Options:
+        """The options among the keys of a plan file's or configuration's mapping; others are ignored."""
+        return cls(**{name: mapping[name] for name in cls.names() if name in mapping})
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of all options."""
+        return tuple(field.name for field in fields(cls))
+
+    def text(self) -> bytes:
+        """Canonical form: equal options give equal bytes."""
+        return _canonical(self)
+
+
+@lru_cache(maxsize=64)  # every study asks for it
+def _canonical(options: Options) -> bytes:
+    return json.dumps(asdict(options), sort_keys=True).encode()

@@ -1,0 +1,1 @@
+"""What a run is given: configuration, study CSV, measurements and patients."""

@@ -1,0 +1,300 @@
+"""The options of a run: their defaults, and every complaint about them before any work.
+
+The schema (workflow/schemas/config.schema.yaml) holds names, types, limits, defaults and descriptions.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
+
+from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.inputs.studies import check_beginning
+
+INPUT_FILES = ("input_csv", "metadata", "patients")
+INPUTS = (*INPUT_FILES, "wfdb_dir")
+PATHS = (*INPUTS, "dcm_dir", "output_csv", "error_log")
+# Files that the workflow writes under these very names.
+RESULTS = tuple(
+    f"results/{name}"
+    for name in (
+        "manifest.parquet",
+        "summary.json",
+        "gate.txt",
+        "report/index.html",
+        "sample.txt",
+        "validation.tsv",
+        "validation.json",
+        "roundtrip.tsv",
+        "roundtrip.json",
+        "verify.tsv",
+        ".results.json",
+        "store/summary.json",
+    )
+)
+# Folders that are its own: whatever else is in them goes when they are made anew.
+OWN_FOLDERS = ("results/plan", "results/receipts", "results/progress")
+
+
+_BOOLEANS = {"true": True, "false": False}
+
+
+def complete(given: Mapping[str, Any], schema: Path) -> dict[str, Any]:
+    """The options of a run: those given, checked, and the defaults of the others.
+
+    Parameters
+    ----------
+    given : mapping
+        What the user wrote.
+    schema : Path
+        The JSON schema as YAML.
+
+    Returns
+    -------
+    dict
+        A value for every key of the schema. Paths are spelled as Snakemake compares them: ``out``, not ``./out/``.
+
+    Raises
+    ------
+    ConfigError
+        Names each key that is wrong, its value and the remedy.
+    """
+    rules = _rules(schema)
+    properties: dict[str, Any] = rules["properties"]
+    problems = [_unknown(key, list(properties)) for key in given if key not in properties]
+    problems += [_missing(key, properties[key]) for key in rules["required"] if given.get(key) is None]
+    # A key without a value (`metadata:`) is None in YAML: as good as left out.
+    values = {key: value for key, value in given.items() if key in properties and value is not None}
+    for key, value in values.items():
+        if isinstance(value, float) and value.is_integer() and _is_whole(properties[key]):
+            values[key] = value = int(value)  # for JSON Schema 2.0 is an integer, for the scripts it is none
+        if properties[key].get("type") == "boolean" and str(value).lower() in _BOOLEANS:
+            values[key] = value = _BOOLEANS[str(value).lower()]  # --config overwrite=true is text for Snakemake
+        if isinstance(value, float) and not math.isfinite(value):
+            problems.append(f"{key}: {value} is not a finite number ({_sentence(properties[key])})")
+            continue
+        errors = list(Draft202012Validator(properties[key]).iter_errors(value))
+        if errors:
+            problems.append(_wrong(key, value, properties[key], errors[0]))
+        elif isinstance(value, str) and re.search("[{}\\0\r\n]", value):
+            problems.append(
+                f"{key}: {value!r} holds a brace, which Snakemake takes for a wildcard, or a line break: rename"
+            )
+        elif key in PATHS and _SHELL(str(value)):
+            problems.append(f"{key}: {value!r} begins with what only a shell replaces: write the whole path")
+    if problems:
+        raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {p}" for p in problems)]))
+    defaults = {key: rule["default"] for key, rule in properties.items() if "default" in rule}
+    options = defaults | values
+    # Not normpath: `link/..` need not be the folder that holds the link.
+    return options | {key: str(Path(options[key])) for key in PATHS if options[key]}
+
+
+def error_log(options: Mapping[str, Any]) -> str:
+    """The list of failures: beside the result CSV unless it is given a place."""
+    return options["error_log"] or beside(options["output_csv"], ".errors.log")
+
+
+def beside(output_csv: str, suffix: str) -> str:
+    """The name of what belongs to a result CSV: `suffix` instead of ``.csv``, and behind any other ending."""
+    return output_csv.removesuffix(".csv") + suffix
+
+
+def gather(given: Mapping[str, Any], working_dir: Path, home: Path) -> dict[str, Any]:
+    """What the user wrote, laid over a config.yaml unless it stands for itself.
+
+    A configuration that names input_csv stands for itself: nothing of the demo, or of another data set, is mixed in.
+    Any other is laid over the config.yaml of the working directory, or, where there is none, over that of the
+    project, whose relative inputs are relative to the project.
+
+    Parameters
+    ----------
+    given : mapping
+        From --configfile and --config.
+    working_dir, home : Path
+        Working directory, and folder of the project.
+
+    Returns
+    -------
+    dict
+        Not checked yet: see `complete`.
+
+    Raises
+    ------
+    ConfigError
+        When the config.yaml is no mapping of options.
+    """
+    if "input_csv" in given:
+        return dict(given)
+    own = working_dir / "config.yaml"
+    if own.exists():
+        return _read(own) | dict(given)
+    inputs = {
+        key: str(home / value) if key in INPUTS and isinstance(value, str) and value else value
+        for key, value in _read(home / "config.yaml").items()
+    }
+    return inputs | dict(given)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content or {}, dict):
+        raise ConfigError(f"{path} holds no options: write one 'key: value' on each line")
+    return content or {}
+
+
+def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False) -> None:
+    """Complain about input files that are missing or of the wrong kind, and about outputs in the way of inputs.
+
+    Parameters
+    ----------
+    options : mapping
+        As `complete` returns them.
+    may_be_made_later : bool
+        Whether a missing file is fine because another rule makes it (use as a module).
+
+    Raises
+    ------
+    ConfigError
+        Names key, value and remedy.
+    """
+    for key in INPUT_FILES:
+        path = Path(options[key])
+        if not options[key] or (may_be_made_later and not path.exists()):
+            continue
+        if not path.is_file():
+            kind = "is a folder, not a file" if path.is_dir() else "does not exist"
+            raise ConfigError(f"{key}: {options[key]!r} {kind} ({_seen_from(path)}): correct the path")
+    folder = Path(options["wfdb_dir"])
+    if not folder.is_dir() and not may_be_made_later:
+        kind = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise ConfigError(
+            f"wfdb_dir: {options['wfdb_dir']!r} {kind} ({_seen_from(folder)}): "
+            "name the folder to which the paths in input_csv are relative"
+        )
+    csv = Path(options["input_csv"])
+    paths = options["path_col"]
+    if csv.exists():
+        paths = check_beginning(csv, options["study_id_col"], paths)
+    _check_outputs(options)
+    _check_columns(options, paths)
+
+
+def _check_columns(options: Mapping[str, Any], paths: str) -> None:
+    """Refuse to write a result into a column that says what the study is."""
+    if options["dcm_path_col"] == options["error_col"]:
+        raise ConfigError(f"error_col: {options['error_col']!r} is dcm_path_col too: name another column")
+    read = {"subject_id", "ecg_time", options["study_id_col"], options["path_col"], paths}
+    for key in ("dcm_path_col", "error_col"):
+        if options[key] in read:
+            raise ConfigError(f"{key}: {options[key]!r} is a column that is read: name another one for the result")
+
+
+def _check_outputs(options: Mapping[str, Any]) -> None:
+    """Refuse a file that would be written over another, however both are spelled: outputs are removed and replaced."""
+    for key in ("output_csv", "error_log"):
+        if options[key] and Path(options[key]).is_dir():
+            raise ConfigError(f"{key}: {options[key]!r} is a folder, not a file: name a file")
+    outputs = {"output_csv": options["output_csv"], "error_log": error_log(options)}
+    for key, path in {"dcm_dir": options["dcm_dir"], **outputs}.items():
+        for own in OWN_FOLDERS:
+            if f"{os.path.realpath(path)}/".startswith(f"{os.path.realpath(own)}/"):
+                raise ConfigError(f"{key}: {path!r} lies in {own}, which the workflow empties: name another place")
+    taken = {os.path.realpath(path): f"{path} of the workflow" for path in RESULTS}
+    inputs = {key: options[key] for key in INPUT_FILES if options[key]}
+    for key, path in inputs.items():
+        if other := taken.get(os.path.realpath(path)):
+            raise ConfigError(f"{key}: {path!r} is {other} itself: name another file")
+    taken |= {os.path.realpath(path): f"{key} ({path!r})" for key, path in inputs.items()}
+    for key, path in outputs.items():
+        if other := taken.get(os.path.realpath(path)):
+            raise ConfigError(f"{key}: {path!r} is {other} itself: name another file")
+        taken[os.path.realpath(path)] = f"{key} ({path!r})"
+
+
+def _is_whole(rule: Mapping[str, Any]) -> bool:
+    """Whether an option takes whole numbers and no others."""
+    return any(kind.get("type") == "integer" for kind in (rule, *rule.get("oneOf", ())))
+
+
+_SHELL = re.compile(r"(?:~[\w.-]*|\$\w+|\$\{\w+\})(?:/|$)").match  # ~/ecg, $SCRATCH/ecg
+
+
+@cache
+def _rules(schema: Path) -> dict[str, Any]:
+    rules: dict[str, Any] = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    return rules
+
+
+def _seen_from(path: Path) -> str:
+    return "absolute path" if path.is_absolute() else f"relative to {Path.cwd()}"
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.6)
+    remedy = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}"
+    return f"{key}: there is no such option; {remedy}"
+
+
+def _missing(key: str, rule: Mapping[str, Any]) -> str:
+    return f"{key}: missing; give it in a --configfile or by --config {key}=… ({_sentence(rule)})"
+
+
+def _wrong(key: str, value: object, rule: Mapping[str, Any], error: ValidationError) -> str:
+    return f"{key}: {value!r} {_expected(value, rule, error)} ({_sentence(rule)})"
+
+
+def _expected(value: object, rule: Mapping[str, Any], error: ValidationError) -> str:
+    if "oneOf" in rule:
+        return f"is neither {rule['oneOf'][0]['enum'][0]!r} nor a whole number from 1"
+    if "enum" in rule:
+        return "is none of " + ", ".join(map(repr, rule["enum"]))
+    if error.validator == "type" and rule["type"] == "string" and isinstance(value, (int, float)):
+        return "is a number where text is needed: put it in quotes"
+    if error.validator == "type":
+        return f"is not a {rule['type']}" + (": write true or false" if rule["type"] == "boolean" else "")
+    if error.validator == "minLength":
+        return "is empty: give a value or leave the key out"
+    if error.validator == "pattern":
+        return 'is no UID root: digits and dots such as "2.25" or "1.2.826.0.1.3680043.10.999"'
+    return str(error.message).removeprefix(repr(value)).strip()
+
+
+def _sentence(rule: Mapping[str, Any]) -> str:
+    return str(rule["description"]).strip().split(". ")[0].rstrip(".")
+
+
+def check_results(options: Mapping[str, Any], working_dir: Path, home: Path) -> None:
+    """Keep the bundled demo from taking the place of the results of other data.
+
+    Who forgets --configfile gets the demo; in a folder with results of their own that is never what was meant.
+
+    Raises
+    ------
+    ConfigError
+        When the demo is to be converted where the results of another study CSV are.
+    """
+    demo = (home / "tests/data/demo/record_list.csv").resolve()
+    try:
+        summary = json.loads((working_dir / "results/summary.json").read_bytes())
+        earlier = str(summary["options"]["input_csv"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if (working_dir / options["input_csv"]).resolve() == demo != (working_dir / earlier).resolve():
+        raise ConfigError(
+            f"input_csv: no configuration names one, so this would convert the bundled demo, but results/ here is of"
+            f" {earlier}: add the --configfile of that run, or --directory with another folder"
+        )

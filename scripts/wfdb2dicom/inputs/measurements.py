@@ -1,0 +1,341 @@
+"""Measurements of the ECG carts, looked up by study: CSV, Parquet or a pickled data frame.
+
+A table of 800,035 rows is held as one code a cell and one text for each distinct value, and turned into an
+`Acquisition` only for the study that is asked for.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import pickle
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import fields
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from wfdb2dicom.acquisition import (
+    ANNOTATION_COLUMNS,
+    COLUMNS,
+    Acquisition,
+    as_text,
+    from_row,
+    normalise_id,
+    normalise_time,
+    station_name,
+)
+from wfdb2dicom.errors import ConfigError, StudyError, SubjectMismatch, describe
+from wfdb2dicom.inputs.csv_text import missing_column
+from wfdb2dicom.inputs.studies import Study, study_key
+from wfdb2dicom.inputs.unpickle import Refused, read_frame
+
+MISSING = "Missing df_info row for study_id"
+_BLOCK = 2 << 20  # bytes of CSV that are parsed at a time; no row may be longer
+_APART = ("subject_id", "ecg_time")  # columns that differ from study to study; the rest takes some thousand forms
+_SHARED_FIELDS = [field.name for field in fields(Acquisition)][3:]  # all but subject_id, study_id and ecg_time
+_PICKLES: dict[str, Callable[..., Any]] = {
+    "": open, ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open,
+}  # fmt: skip
+
+
+class MetadataError(StudyError):
+    """The metadata contradict themselves about a study."""
+
+
+class Column:
+    """A column as one code a row, shape (rows,), int32, and the text for each code; code -1 is an empty cell."""
+
+    __slots__ = ("_texts", "codes")
+
+    def __init__(self, codes: npt.NDArray[Any], values: Iterable[object]) -> None:
+        self.codes = codes.astype(np.int32)
+        self._texts = [*map(as_text, values), ""]  # code -1 finds the last
+
+    def text(self, row: int) -> str:
+        """The cell of a row as stripped text."""
+        text: str = self._texts[self.codes[row]]
+        return text
+
+    def distinct(self) -> list[str]:
+        """All texts of the column that are not empty."""
+        return [text for text in self._texts if text]
+
+
+class Metadata:
+    """The rows of a metadata table by study.
+
+    Attributes
+    ----------
+    warnings : tuple of str
+        What the user should know of the table, one sentence each.
+
+    Parameters
+    ----------
+    rows
+        Row of each study, by `study_key`; None when there is no table at all, and then no study misses its row.
+    columns
+        The columns that are used, by name.
+    conflicts
+        Studies with several rows that contradict each other: the columns in which they do.
+    annotations
+        Whether measurements and report lines are wanted too.
+    """
+
+    def __init__(
+        self,
+        rows: dict[str, int] | None = None,
+        columns: dict[str, Column] | None = None,
+        conflicts: dict[str, str] | None = None,
+        warnings: Iterable[str] = (),
+        *,
+        annotations: bool = False,
+    ) -> None:
+        self.warnings = tuple(warnings)
+        self._rows = rows
+        self._conflicts = conflicts or {}
+        self._columns = columns or {}
+        shared = {name: column for name, column in self._columns.items() if name not in _APART}
+        self._shared = tuple(shared.values())
+
+        @lru_cache(maxsize=8192)
+        def interpret(*texts: str) -> tuple[Any, ...]:
+            found = from_row(dict(zip(shared, texts, strict=True)), annotations=annotations)
+            return tuple(getattr(found, name) for name in _SHARED_FIELDS)
+
+        self._interpret = interpret
+
+    def lookup(self, study: Study) -> tuple[str, str]:
+        """What is known of a study from its CSV row and its metadata row together.
+
+        Returns
+        -------
+        acquisition : str
+            `Acquisition.to_json` of both; what the study CSV says of subject and time goes first.
+        error : str
+            "" or `MISSING`, or an error in the words of the result CSV when the rows contradict each other. The
+            acquisition then holds what the study CSV says.
+        """
+        try:
+            return self._acquisition(study).to_json(), ""
+        except StudyError as error:
+            text = describe(error)
+        except KeyError:
+            text = MISSING
+        known = Acquisition(subject_id=study.subject_id, study_id=study.study_id, ecg_time=study.ecg_time)
+        return known.to_json(), text
+
+    def _acquisition(self, study: Study) -> Acquisition:
+        subject_id, ecg_time = study.subject_id, study.ecg_time
+        if self._rows is None:
+            return Acquisition(subject_id=subject_id, study_id=study.study_id, ecg_time=ecg_time)
+        key = study_key(study.study_id)
+        row = self._rows[key]
+        if differing := self._conflicts.get(key):
+            raise MetadataError(f"the metadata have rows for study {study.study_id} that differ in {differing}")
+        if subject := normalise_id(self._text("subject_id", row), "p"):
+            if subject_id and subject != subject_id:
+                raise SubjectMismatch(f"the metadata say subject {subject}, the study CSV subject {subject_id}")
+            subject_id = subject
+        ecg_time = ecg_time or normalise_time(self._text("ecg_time", row))
+        shared = self._interpret(*[column.text(row) for column in self._shared])
+        return Acquisition(subject_id, study.study_id, ecg_time, *shared)
+
+    def _text(self, name: str, row: int) -> str:
+        column = self._columns.get(name)
+        return column.text(row) if column is not None else ""
+
+
+def read_metadata(path: Path | None, study_id_col: str, *, annotations: bool = False) -> Metadata:
+    """Read a table of metadata.
+
+    Parameters
+    ----------
+    path
+        ``.csv`` or ``.csv.gz``, ``.parquet``, or a pickled data frame (``.pkl``, ``.pickle``, also compressed); None
+        for no metadata.
+    study_id_col
+        Column or index of the study ids; where it is missing, ``study_id``.
+    annotations
+        Whether measurements and report lines are wanted too.
+
+    Raises
+    ------
+    ConfigError
+        When the file is missing, of another kind, damaged, without study ids, or a pickle that could run code.
+    """
+    if path is None:
+        return Metadata()
+    wanted = (*COLUMNS, *ANNOTATION_COLUMNS) if annotations else COLUMNS
+    read = _reader(path)
+    try:
+        ids, columns = read(path, study_id_col, wanted)
+    except FileNotFoundError:
+        raise ConfigError(f"metadata: {path} does not exist. Set metadata to your file, or leave it empty.") from None
+    except Refused as error:
+        raise ConfigError(
+            f"metadata: {path} is refused, for it is a pickle that calls for {error}, which no table needs; loading it "
+            "could run any code. If you trust its origin, save the table as CSV or Parquet with pandas."
+        ) from error
+    except (pickle.UnpicklingError, EOFError, lzma.LZMAError) as error:
+        raise ConfigError(
+            f"metadata: {path} is no pickled data frame that can be read here: {error}. Save it as Parquet."
+        ) from error
+    except (pa.ArrowException, ValueError, TypeError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(
+            f"metadata: {path} cannot be read: {reason}. Mend the file, or save it as Parquet."
+        ) from error
+    pa.default_memory_pool().release_unused()
+    return _indexed(path, ids, columns, annotations)
+
+
+_Read = Callable[[Path, str, Sequence[str]], tuple[Sequence[object], dict[str, Column]]]
+
+
+def _reader(path: Path) -> _Read:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    last = suffixes[-1] if suffixes else ""
+    if last == ".csv" or suffixes[-2:] == [".csv", ".gz"]:
+        return _read_csv
+    if last in (".parquet", ".pq"):
+        return _read_parquet
+    packed = last if last in _PICKLES else ""
+    if (suffixes[-2:-1] if packed else suffixes[-1:]) in ([".pkl"], [".pickle"]):
+        return _read_pickle
+    raise ConfigError(
+        f"metadata: {path} is of no kind that is understood. "
+        "Its name has to end in .csv, .csv.gz, .parquet, .pkl or .pickle."
+    )
+
+
+def _read_csv(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
+    # The compression goes by the name; newlines in quoted report lines are part of their cells.
+    # One thread is fast enough (1 s a GB) and takes a third of the memory of two.
+    reading = pyarrow.csv.ReadOptions(block_size=_BLOCK, use_threads=False)
+    parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    with pyarrow.csv.open_csv(path, reading, parsing) as stream:
+        header = stream.schema.names
+    used = _used(path, study_id_col, wanted, header)
+    converting = pyarrow.csv.ConvertOptions(
+        include_columns=used,
+        column_types={name: pa.dictionary(pa.int32(), pa.string()) for name in used} | {used[0]: pa.string()},
+    )
+    return _columns(pyarrow.csv.read_csv(path, reading, parsing, converting), used)
+
+
+def _read_parquet(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
+    with open(path, "rb") as stream:
+        file = pyarrow.parquet.ParquetFile(stream)
+        # pandas keeps an index of consecutive ids as a range in the schema, not as a column.
+        described = (file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
+        ranges = {index["name"]: index for index in described if isinstance(index, dict) and index.get("name")}
+        used = _used(path, study_id_col, wanted, [*file.schema_arrow.names, *ranges])
+        table = file.read(columns=[name for name in used if name not in ranges])
+    for name in ranges.keys() & set(used):
+        ids = range(*(int(ranges[name][key]) for key in ("start", "stop", "step")))
+        table = table.append_column(name, pa.array(ids, pa.int64()))
+    return _columns(table, used)
+
+
+def _read_pickle(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
+    # In a process of its own: numpy and pandas trust the state of their objects, so damage can crash them. Only there
+    # is pandas imported, which takes 0.2 s.
+    context = get_context("fork" if sys.platform.startswith("linux") else "spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(_load_pickle, path, study_id_col, wanted).result()
+        except BrokenProcessPool:
+            raise pickle.UnpicklingError("it is so damaged that the process reading it died") from None
+
+
+def _load_pickle(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
+    import pandas as pd
+
+    with _PICKLES.get(path.suffix.lower(), open)(path, "rb") as stream:
+        frame = read_frame(stream)
+    try:
+        levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+        frame = frame.reset_index(level=levels) if levels else frame
+        names = [name for name in frame.columns if isinstance(name, str)]
+        used = _used(path, study_id_col, wanted, names)
+        columns = {name: Column(*pd.factorize(frame[name])) for name in used[1:]}
+        return frame[used[0]].tolist(), columns
+    except (ConfigError, MemoryError):
+        raise
+    except Exception as error:  # a damaged pickle may give a frame that lacks its parts
+        raise pickle.UnpicklingError(f"{type(error).__name__}: {error}") from error
+
+
+def _used(path: Path, study_id_col: str, wanted: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The column of study ids, and those wanted that the table has."""
+    ids = study_id_col if study_id_col in names else "study_id"
+    if ids not in names:
+        raise missing_column("study_id_col", study_id_col, path, names)
+    used = [ids, *(name for name in wanted if name in names and name != ids)]
+    for name in used:
+        if list(names).count(name) > 1:
+            raise ConfigError(f"metadata: {path} has the column {name!r} twice. Rename or remove one of them.")
+    return used
+
+
+def _columns(table: pa.Table, used: Sequence[str]) -> tuple[list[object], dict[str, Column]]:
+    columns = {}
+    for name in used[1:]:
+        encoded = table[name].combine_chunks()
+        if not pa.types.is_dictionary(encoded.type):
+            encoded = encoded.dictionary_encode()
+        codes = encoded.indices
+        if codes.null_count:  # a CSV has none, and here pyarrow imports pandas
+            codes = codes.fill_null(-1)
+        columns[name] = Column(np.from_dlpack(codes), encoded.dictionary.to_pylist())
+    return table[used[0]].to_pylist(), columns
+
+
+def _indexed(path: Path, ids: Sequence[object], columns: dict[str, Column], annotations: bool) -> Metadata:
+    keys = [study_key(normalise_id(as_text(value), "s")) for value in ids]
+    rows = dict(zip(keys, range(len(keys)), strict=True))
+    conflicts = _conflicts(keys, rows, columns) if len(rows) < len(keys) else {}
+    rows.pop("", None)
+    if not rows:
+        raise ConfigError(
+            f"metadata: {path} has no rows with a study id. Set metadata to your file, or leave it empty."
+        )
+    warnings = []
+    if empty := keys.count(""):
+        warnings.append(f"metadata: {empty} rows without a study id are not used")
+    known = [name for name in columns if name != "subject_id"]
+    if absent := [name for name in ("cart_id", "ecg_time") if name not in known]:
+        warnings.append(f"metadata: no column {' and no column '.join(absent)}; what it would say stays unknown")
+    if not {"bandwidth", "lowpassfilter", "highpassfilter"} & set(known):
+        warnings.append("metadata: no column bandwidth; the filters' cut-off frequencies stay unknown")
+    if "filtering" not in known:
+        warnings.append("metadata: no column filtering; notch filters stay unknown")
+    if "cart_id" in columns and (unfit := [v for v in columns["cart_id"].distinct() if not station_name(v)]):
+        warnings.append(
+            f"metadata: {len(unfit)} values of cart_id, such as {unfit[0][:40]!r}, are left out: Station Name holds at "
+            "most 16 characters of ASCII without back-slash"
+        )
+    return Metadata(rows, columns, conflicts, warnings, annotations=annotations)
+
+
+def _conflicts(keys: Sequence[str], rows: dict[str, int], columns: dict[str, Column]) -> dict[str, str]:
+    """Studies of several rows that are not equal in every column that is used."""
+    found: dict[str, str] = {}
+    for row, key in enumerate(keys):
+        if key and (last := rows[key]) != row:
+            differing = [name for name, column in columns.items() if column.text(row) != column.text(last)]
+            if differing:
+                found[key] = ", ".join(differing)
+    return found

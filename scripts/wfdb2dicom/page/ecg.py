@@ -1,0 +1,254 @@
+"""An ECG as its DICOM object holds it: leads in millivolt, invalid samples as NaN, and what belongs on a page.
+
+Nothing here knows where the object comes from: other writers' ECGs are read as well (units of µV or V, several
+multiplex groups, labels in any case).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.waveforms.numpy_handler import multiplex_array
+
+from wfdb2dicom.dicom.leads import find
+from wfdb2dicom.errors import LeadError
+
+_MILLIVOLT = {"mv": 1.0, "uv": 1e-3, "nv": 1e-6, "v": 1e3}  # UCUM units, lower case
+_UNITS = {"deg": "°", "{H.B.}/min": " /min", "1": ""}  # UCUM units as clinicians write them
+
+
+class EcgError(Exception):
+    """A file that is no DICOM ECG, or one that cannot be read as such; names file and reason."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One lead.
+
+    Attributes
+    ----------
+    label : str
+        In the standard's spelling where it is one of CID 3001's, whatever the object's own is.
+    frequency : float
+        Samples per second.
+    millivolt : ndarray of float64, shape (n_samples,)
+        NaN where the object holds its padding value.
+    """
+
+    label: str
+    frequency: float
+    millivolt: npt.NDArray[np.float64]
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return len(self.millivolt) / self.frequency
+
+    @property
+    def invalid(self) -> int:
+        """Number of invalid samples."""
+        return int(np.count_nonzero(np.isnan(self.millivolt)))
+
+    @property
+    def flat(self) -> bool:
+        """Whether all valid samples are equal."""
+        valid = self.millivolt[~np.isnan(self.millivolt)]
+        return valid.size > 0 and bool(np.all(valid == valid[0]))
+
+
+@dataclass(frozen=True)
+class Ecg:
+    """What a page shows; texts are empty where the object does not say.
+
+    Attributes
+    ----------
+    acquired : str
+        ``YYYY-MM-DD HH:MM:SS``.
+    shifted : bool
+        Whether the object says that its dates were modified.
+    filters : str
+        Such as ``0.05–150 Hz, notch 60 Hz``.
+    measurements : tuple of (name, value with unit)
+        Numeric waveform annotations.
+    statements : tuple of str
+        Textual ones.
+    left_out : tuple of str
+        Channels that are no voltage.
+    """
+
+    traces: tuple[Trace, ...]
+    patient_id: str
+    patient_name: str
+    sex: str
+    age: str
+    study_id: str
+    acquired: str
+    shifted: bool
+    station: str
+    filters: str
+    sop_instance_uid: str
+    measurements: tuple[tuple[str, str], ...] = ()
+    statements: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def duration(self) -> float:
+        """Seconds of the longest lead."""
+        return max(trace.duration for trace in self.traces)
+
+
+def read(path: str | os.PathLike[str]) -> Ecg:
+    """Read a DICOM ECG.
+
+    Raises
+    ------
+    EcgError
+        When the file is no DICOM object or holds no waveform in volts.
+    OSError
+        When it cannot be read.
+    """
+    path = Path(path)
+    try:
+        return _read(path)
+    except (EcgError, OSError, MemoryError):
+        raise
+    except InvalidDicomError as error:
+        raise EcgError(f"{path} is no DICOM file: name the .dcm of a converted study") from error
+    except Exception as error:  # pydicom reads an attribute when it is asked for, and damage can raise anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise EcgError(f"{path} is damaged: {reason}; convert the study again") from error
+
+
+def _read(path: Path) -> Ecg:
+    ds = dcmread(BytesIO(path.read_bytes()))  # a file would be asked for the 4 GB of which a damaged length speaks
+    if not ds.get("WaveformSequence"):
+        raise EcgError(f"{path} holds no waveform ({ds.get('Modality') or 'no modality'}): there is no ECG to draw")
+    try:
+        traces, left_out = _traces(ds)
+    except (AttributeError, KeyError, NotImplementedError, ValueError) as error:
+        raise EcgError(f"{path}: its waveform cannot be read: {' '.join(str(error).split())}") from error
+    if not traces:
+        raise EcgError(f"{path} holds no channel in volts, but {', '.join(left_out)}: there is no ECG to draw")
+    measurements, statements = _annotations(ds)
+    return Ecg(
+        traces=traces,
+        patient_id=_text(ds, "PatientID"),
+        patient_name=_text(ds, "PatientName").replace("^", " ").strip(),
+        sex=_text(ds, "PatientSex"),
+        age=_age(_text(ds, "PatientAge")),
+        study_id=_text(ds, "StudyID"),
+        acquired=_moment(ds),
+        shifted=_text(ds, "LongitudinalTemporalInformationModified") in ("MODIFIED", "REMOVED"),
+        station=_text(ds, "StationName"),
+        filters=_filters(ds),
+        sop_instance_uid=_text(ds, "SOPInstanceUID"),
+        measurements=measurements,
+        statements=statements,
+        left_out=left_out,
+    )
+
+
+def _text(ds: Dataset, keyword: str) -> str:
+    value = ds.get(keyword)
+    return "" if value is None else str(value).strip()
+
+
+def _traces(ds: Dataset) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
+    """The leads of all multiplex groups; a lead that stands twice (an average beat, say) is that of the first."""
+    traces: dict[str, Trace] = {}
+    left_out = []
+    for index, group in enumerate(ds.WaveformSequence):
+        counts = multiplex_array(ds, index, as_raw=True)
+        padding = _padding(group, counts.dtype)
+        for number, channel in enumerate(group.ChannelDefinitionSequence):
+            label = _label(channel, number)
+            unit = _unit(channel)
+            if unit.lower() not in _MILLIVOLT:
+                left_out.append(f"{label} ({unit or 'no unit'})")
+            elif label not in traces:
+                samples = counts[:, number]
+                factor = _MILLIVOLT[unit.lower()]
+                millivolt = (samples * _sensitivity(channel) + float(channel.get("ChannelBaseline") or 0)) * factor
+                if padding is not None:
+                    millivolt[samples == padding] = np.nan
+                traces[label] = Trace(label, float(group.SamplingFrequency), millivolt)
+    return tuple(traces.values()), tuple(left_out)
+
+
+def _sensitivity(channel: Dataset) -> float:
+    correction = channel.get("ChannelSensitivityCorrectionFactor")
+    return float(channel.ChannelSensitivity) * (1.0 if correction is None else float(correction))
+
+
+def _unit(channel: Dataset) -> str:
+    units = channel.get("ChannelSensitivityUnitsSequence")
+    return _text(units[0], "CodeValue") if units else ""
+
+
+def _label(channel: Dataset, number: int) -> str:
+    """Name of the lead, not its place among the channels, which differs between writers."""
+    source = channel.get("ChannelSourceSequence")
+    names = [_text(channel, "ChannelLabel"), _text(source[0], "CodeMeaning") if source else ""]
+    for name in names:
+        try:
+            return find(name.removeprefix("Lead ").split(",")[0]).label
+        except LeadError:
+            continue
+    return next(filter(None, names), f"channel {number + 1}")
+
+
+def _padding(group: Dataset, dtype: np.dtype[np.generic]) -> int | None:
+    if "WaveformPaddingValue" not in group:
+        return None
+    value = group["WaveformPaddingValue"].value
+    if isinstance(value, bytes):
+        return int(np.frombuffer(value[: dtype.itemsize], dtype.newbyteorder("<"))[0])
+    return int(value)
+
+
+def _filters(ds: Dataset) -> str:
+    """The filters of the first channel of the first group: pass band and notch."""
+    channel = ds.WaveformSequence[0].ChannelDefinitionSequence[0]
+    low, high, notch = (
+        f"{float(channel[name].value):g}" if channel.get(name) is not None else ""
+        for name in ("FilterLowFrequency", "FilterHighFrequency", "NotchFilterFrequency")
+    )
+    band = f"{low}–{high} Hz" if low and high else (f"from {low} Hz" if low else f"up to {high} Hz" if high else "")
+    return ", ".join(filter(None, (band, f"notch {notch} Hz" if notch else "")))
+
+
+def _moment(ds: Dataset) -> str:
+    stamp = _text(ds, "AcquisitionDateTime") or _text(ds, "ContentDate") + _text(ds, "ContentTime")
+    digits = stamp.split(".")[0].ljust(14)
+    date = "-".join(filter(str.strip, (digits[:4], digits[4:6], digits[6:8])))
+    time = ":".join(filter(str.strip, (digits[8:10], digits[10:12], digits[12:14])))
+    return f"{date} {time}".strip()
+
+
+def _age(value: str) -> str:
+    """``061Y`` as ``61 y``."""
+    return f"{int(value[:3])} {value[3].lower()}" if len(value) == 4 and value[:3].isdigit() else value
+
+
+def _annotations(ds: Dataset) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Numeric and textual waveform annotations (PS3.3 C.10.10)."""
+    numbers, texts = [], []
+    for item in ds.get("WaveformAnnotationSequence") or ():
+        text = _text(item, "UnformattedTextValue")
+        name = item.get("ConceptNameCodeSequence")
+        if item.get("NumericValue") is not None and name:
+            units = item.get("MeasurementUnitsCodeSequence")
+            unit = _text(units[0], "CodeValue") if units else ""
+            value = f"{float(item.NumericValue):g}{_UNITS.get(unit, f' {unit}')}".strip()
+            numbers.append((_text(name[0], "CodeMeaning"), value))
+        elif text:
+            texts.append(text)
+    return tuple(numbers), tuple(texts)

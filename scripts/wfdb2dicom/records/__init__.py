@@ -1,0 +1,1 @@
+"""WFDB records: headers, samples, and what their files look like."""

@@ -1,0 +1,272 @@
+"""What the report says, in numbers: a few hundred rows of the manifest, whatever its size."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from wfdb2dicom.batches.tables import read_run
+from wfdb2dicom.results.summary import kind
+
+SAMPLE = 12  # studies drawn as a sample of all
+SEED = 7  # the same studies on each run
+LISTED = 1000  # failures and flagged studies that a table lists at most
+EXAMPLES = 2  # drawings of each kind of flagged study
+LEAST_DIFFERENCE = 60  # seconds: MIMIC-IV-ECG's headers have no seconds
+COMMON = 12  # values that a distribution names; the rest is summed up
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Flag:
+    """A kind of study that is worth a look.
+
+    Attributes
+    ----------
+    key, title, meaning
+        For links, headings and the text below them.
+    count : int
+        Of all studies.
+    rows : list of dict
+        The worst ones first; ``detail`` says what was found.
+    """
+
+    key: str
+    title: str
+    meaning: str
+    count: int = 0
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass
+class Distribution:
+    """How often each value occurs among the converted studies, in the order in which they are shown."""
+
+    key: str
+    title: str
+    unit: str
+    counts: list[tuple[str, int]]
+    others: int = 0  # values summed up as "others"
+
+
+@dataclass
+class Digest:
+    """All that the report shows, but for summary and options."""
+
+    kinds: list[Row] = field(default_factory=list)
+    failures: list[Row] = field(default_factory=list)
+    flags: list[Flag] = field(default_factory=list)
+    distributions: list[Distribution] = field(default_factory=list)
+    sample: list[Row] = field(default_factory=list)
+    batches: list[Row] = field(default_factory=list)
+
+
+def digest(manifest: Path, receipts: Path) -> Digest:
+    """Read manifest and receipts.
+
+    Parameters
+    ----------
+    manifest : Path
+        See `wfdb2dicom.results.manifest`.
+    receipts : Path
+        Folder of the receipts; only their first lines are read.
+    """
+    with pq.ParquetFile(manifest) as file:  # read_table would import what a folder of files needs
+        table = file.read(columns=[name for name in _COLUMNS if name in file.schema_arrow.names])
+    failed = table.filter(pc.is_valid(table["error"]))
+    done = table.filter(pc.is_null(table["error"]))
+    kinds = _kinds(failed)
+    return Digest(
+        kinds=kinds,
+        failures=_failures(failed, kinds),
+        flags=list(_flags(done)),
+        distributions=list(_distributions(done)),
+        sample=_sample(done),
+        batches=_batches(receipts),
+    )
+
+
+_COLUMNS = [
+    "study_id",
+    "subject_id",
+    "dcm_path",
+    "error",
+    "acquired",
+    "ecg_time",
+    "time_source",
+    "time_difference",
+    "sampling_frequency",
+    "n_samples",
+    "n_channels",
+    "invalid_samples",
+    "invalid_leads",
+    "flat_leads",
+    "omitted_signals",
+    "filter_low",
+    "filter_high",
+    "notch",
+    "cart_id",
+    "record",
+]
+
+
+def _kinds(failed: pa.Table) -> list[Row]:
+    """Count and first example of each kind of error, the most frequent first."""
+    kinds: dict[str, Row] = {}
+    for error in pc.value_counts(failed["error"]).to_pylist():
+        entry = kinds.setdefault(kind(error["values"]), {"count": 0, "error": error["values"]})
+        entry["count"] += error["counts"]
+    for name, entry in kinds.items():
+        first = failed.slice(pc.index(failed["error"], entry["error"]).as_py(), 1).to_pylist()[0]
+        entry |= {"kind": name, "study_id": first["study_id"], "record": first["record"]}
+    return sorted(kinds.values(), key=lambda entry: (-entry["count"], entry["kind"]))
+
+
+def _failures(failed: pa.Table, kinds: list[Row]) -> list[Row]:
+    """Failed studies for the table: all of them, or of each kind its share, so that rare kinds are in it too."""
+    if failed.num_rows <= LISTED:
+        return list(failed.to_pylist())
+    rows: list[Row] = []
+    share = LISTED // max(1, len(kinds))
+    names = pc.list_element(pc.split_pattern(failed["error"], ":", max_splits=1), 0)
+    for entry in kinds:
+        rows += failed.filter(pc.equal(names, entry["kind"])).slice(0, share).to_pylist()
+    return rows
+
+
+def _flags(done: pa.Table) -> Iterable[Flag]:
+    """Every kind of study that was converted and yet is worth a look."""
+    invalid = pc.greater(done["invalid_samples"], 0)
+    yield _flag(
+        done.filter(invalid).sort_by([("invalid_samples", "descending"), ("study_id", "ascending")]),
+        Flag("invalid", "Invalid samples", "Samples without a value: gaps in the drawing, padding value in the DICOM."),
+        lambda row: f"{row['invalid_samples']:,} samples in {', '.join(row['invalid_leads'])}",
+    )
+    flat = done.filter(pc.greater(pc.list_value_length(done["flat_leads"]), 0))
+    flat = flat.append_column("n_flat", pc.list_value_length(flat["flat_leads"]))
+    yield _flag(
+        flat.sort_by([("n_flat", "descending"), ("study_id", "ascending")]),
+        Flag("flat", "Flat leads", "Leads in which all samples are equal: an electrode was off, or never connected."),
+        lambda row: ", ".join(row["flat_leads"]),
+    )
+    late = done.filter(pc.greater_equal(pc.abs(done["time_difference"]), LEAST_DIFFERENCE))
+    late = late.append_column("apart", pc.abs(late["time_difference"]))
+    yield _flag(
+        late.sort_by([("apart", "descending"), ("study_id", "ascending")]),
+        Flag(
+            "times",
+            "Header and CSV times differ",
+            "The DICOM has the header's time. CSV times differ from it by a minute or more.",
+        ),
+        lambda row: f"header {row['acquired']}, CSV {row['ecg_time']} ({apart(row['time_difference'])})",
+    )
+    undated = done.filter(pc.equal(done["time_source"], "ecg_time"))
+    yield _flag(
+        undated,
+        Flag("dated", "Dated by the CSV", "The header has no date; the DICOM has ecg_time instead."),
+        lambda row: f"{row['acquired']} from ecg_time",
+    )
+    if "omitted_signals" in done.column_names:
+        yield _flag(
+            done.filter(pc.greater(pc.list_value_length(done["omitted_signals"]), 0)),
+            Flag("omitted", "Signals left out", "Signals of the record that are no ECG (other_signals: omit)."),
+            lambda row: ", ".join(row["omitted_signals"]),
+        )
+    bare = pc.and_(pc.is_null(done["cart_id"]), pc.is_null(done["filter_low"]))
+    bare = pc.and_(pc.and_(bare, pc.is_null(done["filter_high"])), pc.is_null(done["notch"]))
+    yield _flag(
+        done.filter(bare),
+        Flag("bare", "Without metadata", "No cart and no filters are known: no row in metadata, or an empty one."),
+        lambda row: "neither cart nor filters",
+    )
+
+
+def _flag(rows: pa.Table, flag: Flag, detail: Any) -> Flag:
+    flag.count = rows.num_rows
+    flag.rows = [row | {"detail": detail(row)} for row in rows.slice(0, LISTED).to_pylist()]
+    return flag
+
+
+def apart(seconds: int) -> str:
+    """A difference of times: ``+2 d 3 h``; the two largest units are enough."""
+    left = abs(seconds)
+    words: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        if left >= size and len(words) < 2:
+            words.append(f"{left // size} {unit}")
+            left %= size
+    return ("−" if seconds < 0 else "+") + " ".join(words or ["0 s"])
+
+
+def _distributions(done: pa.Table) -> Iterable[Distribution]:
+    seconds = pc.divide(done["n_samples"].cast(pa.float64()), done["sampling_frequency"])
+    yield _distribution("rate", "Sampling rate", "Hz", _texts(done["sampling_frequency"]))
+    yield _distribution("duration", "Duration", "s", _texts(pc.round(seconds, 1)))
+    yield _distribution("leads", "Leads", "", _texts(done["n_channels"]))
+    yield _distribution("band", "Filter pass band", "Hz", _bands(done["filter_low"], done["filter_high"]))
+    yield _distribution("notch", "Notch filter", "Hz", _texts(done["notch"], absent="none known"))
+    yield _distribution("cart", "Carts", "", _texts(done["cart_id"], absent="unknown"))
+
+
+def _texts(values: pa.ChunkedArray, absent: str = "unknown") -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for entry in pc.value_counts(values).to_pylist():
+        value = entry["values"]
+        text = absent if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+        counts[text] = counts.get(text, 0) + entry["counts"]
+    return counts
+
+
+def _bands(low: pa.ChunkedArray, high: pa.ChunkedArray) -> dict[str, int]:
+    pairs = pa.table({"low": low, "high": high}).group_by(["low", "high"]).aggregate([([], "count_all")])
+    named = ((_edge(row["low"]), _edge(row["high"]), row["count_all"]) for row in pairs.to_pylist())
+    return {"unknown" if lower == upper == "?" else f"{lower}–{upper}": count for lower, upper, count in named}
+
+
+def _edge(value: float | None) -> str:
+    return "?" if value is None else f"{value:g}"
+
+
+def _distribution(key: str, title: str, unit: str, counts: dict[str, int]) -> Distribution:
+    """The most frequent values, by value where they are numbers, and the rest as one."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown, rest = (ranked, []) if len(ranked) <= COMMON + 1 else (ranked[:COMMON], ranked[COMMON:])
+    if key not in ("cart", "band"):
+        shown = sorted(shown, key=lambda item: _number(item[0]))
+    if rest:
+        shown.append((f"{len(rest)} others", sum(count for _, count in rest)))
+    return Distribution(key, title, unit, shown, len(rest))
+
+
+def _number(text: str) -> tuple[int, float]:
+    try:
+        return 0, float(text)
+    except ValueError:
+        return 1, 0.0
+
+
+def _sample(done: pa.Table) -> list[Row]:
+    """A seeded sample of the converted studies, by the order of their ids: the same however they are batched."""
+    ids = done["study_id"].take(pc.sort_indices(done["study_id"])) if done.num_rows else done["study_id"]
+    chosen = sorted(random.Random(SEED).sample(range(len(ids)), min(SAMPLE, len(ids))))
+    wanted = pa.array([ids[n].as_py() for n in chosen], type=pa.string())
+    rows = done.filter(pc.is_in(done["study_id"], value_set=wanted)).to_pylist()
+    return sorted(rows, key=lambda row: str(row["study_id"]))
+
+
+def _batches(receipts: Path) -> list[Row]:
+    """What each batch did when it ran last, the slowest first."""
+    found = []
+    for path in receipts.glob("*.tsv"):
+        run = read_run(path)
+        if run.get("seconds"):
+            found.append(run | {"name": path.stem, "rate": run["studies"] / run["seconds"]})
+    return sorted(found, key=lambda run: (run["rate"], run["name"]))

@@ -1,0 +1,142 @@
+"""From digest, charts and drawings to the page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from wfdb2dicom.report import charts
+from wfdb2dicom.report.data import EXAMPLES, LISTED, Digest, Row, digest
+from wfdb2dicom.report.pictures import Picture, pictures
+from wfdb2dicom.results.remedies import remedy
+from wfdb2dicom.results.summary import size_words, verdict
+from wfdb2dicom.system.whole_file import replace_file
+from wfdb2dicom.words import duration
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the report is made from, and where it goes.
+
+    Attributes
+    ----------
+    summary, manifest : Path
+        ``summary.json`` and ``manifest.parquet`` of the run.
+    receipts : Path
+        Folder of the receipts.
+    page : Path
+        The HTML file to write.
+    workers : int
+        Processes that draw at the same time.
+    max_failed : float, optional
+        The limit that the run is judged by; by default that of the summary, which may be an earlier run's.
+    """
+
+    summary: Path
+    manifest: Path
+    receipts: Path
+    page: Path
+    workers: int = 1
+    max_failed: float | None = None
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A study that is drawn, and why: the titles of its flags, or that it is one of the sample."""
+
+    row: Row
+    reasons: list[str]
+    picture: Picture
+
+
+def run(request: Request) -> Path:
+    """Write the report; the file takes its name when it is complete."""
+    summary = json.loads(request.summary.read_bytes())
+    if request.max_failed is not None:
+        summary["options"]["max_failed"] = request.max_failed
+    found = digest(request.manifest, request.receipts)
+    text = render(summary, found, drawings(found, request.workers))
+    replace_file(request.page, text.encode("utf-8", "replace"))
+    return request.page
+
+
+def drawings(found: Digest, workers: int = 1) -> list[Drawing]:
+    """Examples of every kind of flagged study, then the sample; a study that is both is drawn once."""
+    rows: dict[str, Row] = {}
+    reasons: dict[str, list[str]] = {}
+    for flag in found.flags:
+        for row in flag.rows[:EXAMPLES]:
+            rows.setdefault(row["study_id"], row)
+    rows |= {row["study_id"]: row for row in found.sample if row["study_id"] not in rows}
+    for flag in found.flags:
+        for row in flag.rows:
+            if row["study_id"] in rows:
+                reasons.setdefault(row["study_id"], []).append(flag.title)
+    drawn = pictures([Path(row["dcm_path"]) for row in rows.values()], workers)
+    return [
+        Drawing(row, reasons.get(study, ["Sample"]), one) for (study, row), one in zip(rows.items(), drawn, strict=True)
+    ]
+
+
+def render(summary: dict[str, Any], found: Digest, drawn: list[Drawing]) -> str:
+    """The page as text."""
+    here = files("wfdb2dicom.report")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters["bytes"] = size_words
+    template = environment.from_string((here / "page.html.jinja").read_text(encoding="utf-8"))
+    options = summary["options"]
+    limit = options.get("max_failed")
+    return template.render(
+        style=Markup((here / "page.css").read_text(encoding="utf-8")),
+        script=Markup((here / "page.js").read_text(encoding="utf-8")),
+        summary=summary,
+        options=options,
+        limit=limit,
+        passed=limit is None or not verdict(summary, limit),
+        share=charts.share,
+        duration=duration,
+        found=found,
+        remedy=remedy,
+        listed=LISTED,
+        drawn=drawn,
+        drawn_ids={drawing.row["study_id"] for drawing in drawn},
+        charts=_charts(found),
+        rate_chart=_rate_chart(found),
+    )
+
+
+def _charts(found: Digest) -> dict[str, Markup]:
+    """A chart for each distribution with more than one value, and one of the kinds of failure."""
+    made = {
+        one.key: charts.bars(one.key, f"{one.title}: {_spoken(one.counts)}", one.counts, others=one.others)
+        for one in found.distributions
+        if len(one.counts) > 1
+    }
+    if found.kinds:
+        counts = [(entry["kind"], entry["count"]) for entry in found.kinds[:12]]
+        made["kinds"] = charts.bars("kinds", f"Failures by kind: {_spoken(counts)}", counts)
+    return {key: Markup(svg) for key, svg in made.items()}
+
+
+def _rate_chart(found: Digest) -> Markup | None:
+    """Studies per second of each batch over the minutes of the run; one point is no chart."""
+    timed = sorted((run for run in found.batches if run.get("started")), key=lambda run: run["started"])
+    if len(timed) < 2:
+        return None
+    # Of very many batches, every so many: a chart of 2000 points tells as much.
+    timed = timed[:: 1 + len(timed) // 2000]
+    minutes = [(run["started"] - timed[0]["started"]) / 60 for run in timed]
+    rates = [run["rate"] for run in timed]
+    title = f"Studies per second of {len(timed)} batches, from {min(rates):,.0f} to {max(rates):,.0f}"
+    return Markup(charts.points("rates", title, minutes, rates, "minutes since the first batch began", "studies/s"))
+
+
+def _spoken(counts: list[tuple[str, int]]) -> str:
+    return ", ".join(f"{label} {count:,}" for label, count in counts[:5]) + (", …" if len(counts) > 5 else "")

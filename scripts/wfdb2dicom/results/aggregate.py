@@ -1,0 +1,198 @@
+"""The results of a run from the receipts of its batches: result CSV, error log, manifest and summary.
+
+Every study of the study CSV is accounted for, or the step fails and nothing takes the place of earlier results.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from wfdb2dicom.batches.tables import TableError, fingerprint, options_line, read_plan, read_receipt
+from wfdb2dicom.batches.watch import store_results
+from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.inputs.csv_text import RowWriter, iter_rows, missing_column
+from wfdb2dicom.inputs.studies import identify, path_prefix
+from wfdb2dicom.results.manifest import Manifest, tabulate
+from wfdb2dicom.results.summary import Tally
+from wfdb2dicom.system.pool import spread, studies_in, workers
+from wfdb2dicom.system.whole_file import whole_file
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be put together, and where.
+
+    Attributes
+    ----------
+    input_csv, study_id_col, dcm_path_col, error_col, dcm_dir
+        As in the configuration.
+    plans, receipts : Path
+        Folders of the plan files and of the receipts.
+    output_csv, errors, manifest, summary : Path
+        The files to write.
+    started : float
+        When the run began, in seconds since the epoch: receipts written since then are its work.
+    options : dict
+        The whole configuration, for the summary.
+    token, digests : str, Path
+        What `wfdb2dicom.batches.watch.store_results` keeps, and where; no digests, nothing is kept.
+    """
+
+    input_csv: Path
+    dcm_dir: str
+    plans: Path
+    receipts: Path
+    output_csv: Path
+    errors: Path
+    manifest: Path
+    summary: Path
+    study_id_col: str = "study_id"
+    dcm_path_col: str = "dcm_path"
+    error_col: str = "dcm_error"
+    started: float = 0.0
+    options: dict[str, Any] = field(default_factory=dict)
+    token: str = ""
+    digests: Path | None = None
+
+
+class Batch(NamedTuple):
+    """What the results need of one batch.
+
+    Attributes
+    ----------
+    tally : Tally
+    manifest : pyarrow.Table
+        Its rows of the manifest.
+    dicoms : dict
+        study_id → path of the DICOM relative to dcm_dir, "" when there is no path.
+    errors : dict
+        study_id → error, of the studies that failed.
+    """
+
+    tally: Tally
+    manifest: pa.Table
+    dicoms: dict[str, str]
+    errors: dict[str, str]
+
+
+def run(request: Request) -> dict[str, Any]:
+    """Write result CSV, error log, manifest and summary.
+
+    Returns
+    -------
+    dict
+        The summary, see `wfdb2dicom.results.summary`.
+
+    Raises
+    ------
+    TableError
+        When a receipt is missing, damaged or not that of its plan file.
+    ConfigError
+        When the study CSV cannot be read or holds a study without an outcome.
+    """
+    tally = Tally()
+    dicoms: dict[str, str] = {}
+    failures: dict[str, str] = {}
+    with ExitStack() as stack:
+        # All four take their names at the end, together.
+        manifest, summary, errors, table = (
+            stack.enter_context(whole_file(path, sync=True))
+            for path in (request.manifest, request.summary, request.errors, request.output_csv)
+        )
+        with Manifest(manifest) as rows_of_manifest:
+            for batch in batches(request):
+                tally.add(batch.tally)
+                rows_of_manifest.add(batch.manifest)
+                dicoms |= batch.dicoms
+                failures |= batch.errors
+        _write_table(request, dicoms, failures, table, errors)
+        places = {"output_csv": str(request.output_csv), "error_log": str(request.errors)}
+        result = tally.result(request.options, places, time.time() - request.started if request.started else 0.0)
+        text = json.dumps(result, indent=2, ensure_ascii=False)
+        summary.write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
+    if request.digests is not None:
+        files = (request.manifest, request.summary, request.errors, request.output_csv)
+        store_results(request.digests, request.token, files)
+    return result
+
+
+def batches(request: Request) -> Iterator[Batch]:
+    """What the results need of each batch, in the order of their names; large runs use all cores.
+
+    Raises
+    ------
+    TableError
+        When a receipt is missing, damaged or not that of its plan file.
+    """
+    paths = sorted(request.plans.glob("*.tsv"))
+    look = partial(_batch, receipts=request.receipts, dcm_dir=request.dcm_dir, started=request.started)
+    return spread(look, paths, processes=workers(studies_in(paths)))
+
+
+def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> Batch:
+    """Read what was planned of one batch and what came of it."""
+    options, planned = read_plan(plan)
+    receipt = receipts / plan.name
+    if not receipt.exists():
+        raise TableError(f"{receipt} is missing: run the workflow again, it will convert this batch")
+    results = read_receipt(receipt)
+    line = options_line(options)
+    if [fingerprint(line, row) for row in planned] != [row.plan_row for row in results]:
+        raise TableError(f"{receipt} is not the receipt of {plan}: delete it and run again")
+    rows = list(zip(planned, results, strict=True))
+    tally = Tally()
+    tally.add_batch(rows, fresh=receipt.stat().st_mtime >= started)
+    errors = {row.study_id: result.error for row, result in rows if result.error}
+    return Batch(tally, tabulate(rows, dcm_dir), {row.study_id: row.dicom for row in planned}, errors)
+
+
+def _write_table(request: Request, dicoms: dict[str, str], failures: dict[str, str], table: Path, errors: Path) -> None:
+    """The study CSV with its two columns, and the error log, in the order of the study CSV."""
+    header, rows = iter_rows(request.input_csv)
+    if request.study_id_col not in header:
+        raise missing_column("study_id_col", request.study_id_col, request.input_csv, header)
+    id_at = header.index(request.study_id_col)
+    columns = header + [name for name in (request.dcm_path_col, request.error_col) if name not in header]
+    path_at, error_at = columns.index(request.dcm_path_col), columns.index(request.error_col)
+    folder = path_prefix(request.dcm_dir)
+    added = [""] * (len(columns) - len(header))
+    with _text(table) as csv_stream, _text(errors) as log:
+        writer = RowWriter(csv_stream)
+        writer.write_row(columns)
+        log.write(f"# {len(failures)} of {len(dicoms)} studies failed: study_id, path, error\n")
+        left = len(dicoms)
+        for line, row in rows:
+            study_id, _ = identify(row[id_at], line)
+            dicom = dicoms.get(study_id)
+            if dicom is None:
+                raise ConfigError(
+                    f"input_csv: study {study_id} (line {line} of {request.input_csv}) is in no batch: "
+                    "the file changed while it was being converted; run again"
+                )
+            error = failures.get(study_id, "")
+            row += added
+            row[path_at] = "" if error else folder + dicom
+            row[error_at] = error
+            writer.write_row(row)
+            left -= 1
+            if error:
+                log.write(f"{study_id}\t{dicom.removesuffix('.dcm')}\t{error}\n")
+    if left:
+        raise ConfigError(
+            f"input_csv: {request.input_csv} has {left} studies fewer than were converted: "
+            "the file changed in the meantime; run again"
+        )
+
+
+def _text(path: Path) -> io.TextIOWrapper:
+    return open(path, "w", encoding="utf-8", errors="surrogateescape", newline="")

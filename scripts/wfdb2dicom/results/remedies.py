@@ -1,0 +1,59 @@
+"""What each kind of failure means and what to do next; docs/troubleshooting.md says it message by message."""
+
+from __future__ import annotations
+
+import builtins
+from typing import NamedTuple
+
+
+class Remedy(NamedTuple):
+    """Meaning and next step, a short sentence each."""
+
+    meaning: str
+    next_step: str
+
+
+_AGAIN = "fetch the files again and run again: only these studies are converted then"
+_KNOWN = {
+    "HeaderError": Remedy("the WFDB header contradicts itself or cannot be understood", _AGAIN),
+    "SignalError": Remedy("the signal file is cut short or not what its header says", _AGAIN),
+    "ChecksumError": Remedy("the samples are not those for which the header was written", _AGAIN),
+    "SubjectMismatch": Remedy(
+        "header and study CSV speak of different patients or studies", "correct path or subject_id in input_csv"
+    ),
+    "LeadError": Remedy(
+        "a lead is unknown or stands twice", "correct the names in the header, or report the data set to us"
+    ),
+    "UnitsError": Remedy("a signal is not in volts", "leave out these records: they hold something other than an ECG"),
+    "DateError": Remedy("no date and time of the recording is known", "add a column ecg_time to input_csv"),
+    "UidError": Remedy("a given UID is none, or given twice", "give another UID, or none"),
+    "IdError": Remedy("a study or subject id cannot be used", "correct the id in input_csv"),
+    "MetadataError": Remedy("the rows of CSV and metadata contradict each other", "correct the row in metadata"),
+    "PathError": Remedy("a path is empty, malformed or leaves wfdb_dir", "correct the path in input_csv"),
+    "RangeError": Remedy("the record fits no DICOM ECG class", "leave it out, or cut or resample it"),
+    "ValidationFailed": Remedy("the file on disk is not what was written", "check the storage, then run again"),
+    "Missing df_info row for study_id": Remedy(
+        "metadata has no row for the study", "complete metadata, or set missing_metadata: allow"
+    ),
+    "Timeout": Remedy("the study took too long", "run again (it is tried again by itself), or set timeout higher"),
+    "WorkerCrash": Remedy(
+        "the converting process died, often for lack of memory",
+        "run again with fewer cores; if it is always the same study, report it",
+    ),
+    "MemoryError": Remedy("there was not enough memory", "run again with fewer cores"),
+    "FileNotFoundError": Remedy(
+        "the record is not where input_csv says", "correct wfdb_dir or path, or fetch the file"
+    ),
+    "PermissionError": Remedy("the record may not be read", "give yourself the right to read it, then run again"),
+}
+_STORAGE = Remedy("the storage failed to deliver the record", "check disk or network, then run again")
+_OTHER = Remedy("an error that nobody foresaw", "report it with the header and this line of the error log")
+
+
+def remedy(kind: str) -> Remedy:
+    """Meaning and next step of a kind of error, see `wfdb2dicom.results.summary.kind`."""
+    name = "Timeout" if kind.startswith("Timeout>") else kind
+    if name in _KNOWN:
+        return _KNOWN[name]
+    builtin = getattr(builtins, name, None)
+    return _STORAGE if isinstance(builtin, type) and issubclass(builtin, OSError) else _OTHER

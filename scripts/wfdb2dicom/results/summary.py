@@ -1,0 +1,178 @@
+"""What became of the studies in numbers, as ``summary.json`` and as the words at the end of a run."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from wfdb2dicom import __version__
+from wfdb2dicom.batches.tables import PlanRow, ReceiptRow
+from wfdb2dicom.errors import without_patient
+from wfdb2dicom.results.remedies import remedy
+
+FREQUENT = 5  # kinds of error that a summary names
+_PACKAGES = ("pydicom", "wfdb", "numpy", "pandas", "pyarrow", "snakemake")
+
+
+def kind(error: str) -> str:
+    """The kind of an error: its type, or the whole text where it has none (``Timeout>60s``)."""
+    return error.partition(":")[0]
+
+
+class Tally:
+    """Counts outcomes batch by batch."""
+
+    def __init__(self) -> None:
+        self.studies = 0
+        self.failed = 0
+        self._converted = 0
+        self._batches = 0
+        self._fresh_batches = 0
+        self._fresh_studies = 0
+        self._bytes = 0
+        self._kinds: Counter[str] = Counter()
+        self._examples: dict[str, dict[str, str]] = {}
+
+    def add_batch(self, rows: Sequence[tuple[PlanRow, ReceiptRow]], *, fresh: bool) -> None:
+        """Count the studies of one batch; `fresh`: it was run just now."""
+        self._batches += 1
+        self._fresh_batches += fresh
+        self._fresh_studies += fresh * len(rows)
+        self.studies += len(rows)
+        for plan, result in rows:
+            if result.error:
+                self.failed += 1
+                self._count_error(plan, result.error)
+            else:
+                self._bytes += int(result.size)
+                self._converted += fresh and result.status == "converted"
+
+    def add(self, other: Tally) -> None:
+        """Count what another has counted, whose batches come after ours."""
+        self._batches += other._batches
+        self._fresh_batches += other._fresh_batches
+        self._fresh_studies += other._fresh_studies
+        self.studies += other.studies
+        self.failed += other.failed
+        self._bytes += other._bytes
+        self._converted += other._converted
+        self._kinds.update(other._kinds)
+        self._examples = other._examples | self._examples
+
+    def _count_error(self, plan: PlanRow, error: str) -> None:
+        name = kind(error)
+        self._kinds[name] += 1
+        path = plan.dicom.removesuffix(".dcm")
+        if name not in self._examples:
+            shown = without_patient(error, plan.subject_id)
+            self._examples[name] = {"study_id": plan.study_id, "path": path, "error": error, "shown": shown}
+
+    def result(self, options: dict[str, Any], places: dict[str, str], seconds: float) -> dict[str, Any]:
+        """The summary.
+
+        Parameters
+        ----------
+        options : dict
+            The configuration of the run.
+        places : dict
+            The files ``output_csv`` and ``error_log``.
+        seconds : float
+            Since the run began; 0 when that is not known.
+
+        Returns
+        -------
+        dict
+            Counts of studies (studies, succeeded, failed; converted: written by this run), batches (all, and run
+            just now), bytes of all DICOMs, the most frequent kinds of error, seconds and studies per second of this
+            run, versions, options.
+        """
+        frequent = [
+            {"kind": name, "count": count, "example": self._examples[name]}
+            for name, count in self._kinds.most_common(FREQUENT)
+        ]
+        return {
+            "studies": self.studies,
+            "succeeded": self.studies - self.failed,
+            "failed": self.failed,
+            "converted": self._converted,
+            "batches": self._batches,
+            "batches_run": self._fresh_batches,
+            "bytes": self._bytes,
+            "kinds_of_error": len(self._kinds),
+            "errors": frequent,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(seconds, 3),
+            "studies_per_second": round(self._fresh_studies / seconds, 1) if seconds > 0 else None,
+            **places,
+            "versions": _versions(),
+            "options": options,
+        }
+
+
+def words(summary: dict[str, Any], max_failed: float) -> str:
+    """The summary as the end of a run shows it."""
+    lines = [
+        "",
+        f"{summary['studies']} studies: {summary['succeeded']} DICOM objects ({size_words(summary['bytes'])}), "
+        f"{summary['failed']} failed ({_share(summary)}; max_failed allows {100 * max_failed:.4g} %)",
+        f"the run that made the tables: {summary['converted']} converted, "
+        f"{summary['batches_run']} of {summary['batches']} batches, "
+        f"{summary['seconds']:.1f} s" + _rate(summary),
+    ]
+    for error in summary["errors"]:
+        example = error["example"]
+        lines.append(f"  {error['count']} × {error['kind']}, such as study {example['study_id']}: {example['shown']}")
+        lines.append(f"    next: {remedy(error['kind']).next_step}")
+    if summary["kinds_of_error"] > len(summary["errors"]):
+        lines.append(f"  and {summary['kinds_of_error'] - len(summary['errors'])} more kinds of error")
+    lines.append(f"table: {summary['output_csv']}")
+    if summary["failed"]:
+        lines.append(f"failures: {summary['error_log']}")
+    return "\n".join(lines)
+
+
+def verdict(summary: dict[str, Any], max_failed: float) -> str:
+    """Why the run as a whole counts as failed, and what to do; empty when it does not."""
+    # In decimals as they were written: 0.29 of 100 studies are 29, and in binary a little less.
+    if summary["failed"] <= Fraction(str(max_failed)) * summary["studies"]:
+        return ""
+    return (
+        f"{summary['failed']} of {summary['studies']} studies failed ({_share(summary)}), "
+        f"more than max_failed allows ({100 * max_failed:.4g} %).\n"
+        f"All results are kept; {summary['error_log']} lists every failure.\n"
+        "Next: mend what the errors name and run again (only those studies are converted then), "
+        "or set max_failed higher if they may stay as they are."
+    )
+
+
+def _share(summary: dict[str, Any]) -> str:
+    return f"{100 * summary['failed'] / max(1, summary['studies']):.3g} %"
+
+
+def _rate(summary: dict[str, Any]) -> str:
+    rate = summary["studies_per_second"]
+    return f", {rate:.0f} studies/s" if rate else ""
+
+
+def size_words(count: float) -> str:
+    """A number of bytes as people say it: ``1.36 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def _versions() -> dict[str, str]:
+    found = {"wfdb2dicom": __version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,18 @@
+"""Where an open file really is, and whether that is within a folder."""
+
+from __future__ import annotations
+
+import os
+
+
+def real_path(fd: int, path: str) -> str:
+    """Where an open file really lies, links resolved."""
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return os.path.realpath(path)
+
+
+def is_below(path: str, root: str) -> bool:
+    """Whether a resolved path is `root` or lies below it."""
+    return path == root or path.startswith(root.rstrip("/") + "/")
