@@ -10,7 +10,7 @@ UV := $(shell command -v uv 2>/dev/null)
 # The rules of the workflow call `python`, `dciodvfy`, ...: those of the environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test lint format bench bench-full fuzz audit lock clean distclean
+.PHONY: help demo test test-fast lint format bench bench-full fuzz audit lock clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -21,6 +21,9 @@ demo: $(READY) ## convert the bundled demo: DICOM objects and results/studies.wi
 
 test: $(READY) ## run all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-fast: $(READY) ## the unit tests alone: under a minute
+	$(BIN)/python -m pytest -n auto -m "not slow" tests/unit
 
 lint: $(READY) ## every check of style, types and workflow, changing nothing
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,8 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parent.parent
 if find_spec("wfdb2dicom") is None:
     sys.path.insert(0, str(ROOT / "scripts"))
+
+_MOST_REASONS = 8
 
 # Where a shell starts this in the background, Ctrl-C is ignored by all that is started here; some tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -52,6 +55,22 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Skipped tests by reason, the most frequent first."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    if reasons:
+        terminalreporter.section("skipped, by reason")
+    for reason, count in reasons.most_common(_MOST_REASONS):
+        terminalreporter.line(f"{count:5} {reason}")
+    if len(reasons) > _MOST_REASONS:
+        others = sum(count for _, count in reasons.most_common()[_MOST_REASONS:])
+        terminalreporter.line(f"{others:5} for {len(reasons) - _MOST_REASONS} other reasons: pytest -rs lists them")
+
+
 def _outside(name: str, variable: str, default: Path) -> Path:
     """A folder that is no part of the project; the test is skipped, with the remedy, where it is absent."""
     folder = Path(os.environ.get(variable) or default)
@@ -82,6 +101,12 @@ def shared_data() -> Path:
 def shared_tools() -> Path:
     """Scripts that make test input, such as mimic_tree.py."""
     return _outside("test tools (mimic_tree.py)", "WFDB2DICOM_SHARED_TOOLS", ROOT.parent / "shared" / "tools")
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The program that writes small inputs of every form that collections come in, and what is right for each."""
+    return _outside("test cases (make.py)", "WFDB2DICOM_SHARED_CASES", ROOT.parent / "shared" / "cases")
 
 
 @pytest.fixture(scope="session")

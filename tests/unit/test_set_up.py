@@ -109,3 +109,21 @@ def test_a_module_that_skips_itself_fails_where_no_skip_is_set(project: Path, tm
     run = run_pytest(tmp_path, project / "tests" / "conftest.py", "1")
     assert run.returncode != 0
     assert "no_such_module" in run.stdout
+
+
+def test_skipped_tests_are_listed_by_reason_on_ten_lines(project: Path, tmp_path: Path) -> None:
+    tests = "".join(
+        f"@pytest.mark.parametrize('n', range({20 - number}))\ndef test_{number}(n): pytest.skip('reason {number}')\n"
+        for number in range(12)
+    )
+    (tmp_path / "test_many.py").write_text("import pytest\n" + tests)
+    shutil.copy(project / "tests" / "conftest.py", tmp_path / "conftest.py")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    run = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"WFDB2DICOM_NO_SKIP": ""}, capture_output=True, text=True
+    )
+    _, _, listed = run.stdout.partition("skipped, by reason")
+    lines = listed.splitlines()[1:-1]
+    assert lines[0].split() == ["20", "reason", "0"]
+    assert lines[-1].split()[:5] == ["42", "for", "4", "other", "reasons:"]
+    assert len(lines) < 10
