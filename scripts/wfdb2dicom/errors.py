@@ -9,7 +9,11 @@ import builtins
 import re
 
 
-class StudyError(Exception):
+class Wfdb2DicomError(Exception):
+    """Everything that this package raises on purpose."""
+
+
+class StudyError(Wfdb2DicomError):
     """Something in the study itself that keeps it from being converted."""
 
 
@@ -57,11 +61,11 @@ class ValidationFailed(StudyError):
     """The file written is not the file meant."""
 
 
-class ConfigError(Exception):
+class ConfigError(Wfdb2DicomError):
     """What stops a run before any work: names the key or column, its value and the remedy."""
 
 
-class TargetError(Exception):
+class TargetError(Wfdb2DicomError):
     """The output cannot be written (disk full, read-only, forbidden): the job fails, no study is to blame."""
 
 

@@ -92,7 +92,7 @@ class Batch:
         return [row.status for row in self.rows().values()]
 
     def command(self, archive: str) -> list[str]:
-        script = [sys.executable, str(self.scripts / "store.py"), "batch", f"--archive={archive}"]
+        script = [sys.executable, str(self.scripts / "wfdb2dicom"), "send", "batch", f"--archive={archive}"]
         places = [f"--dcm-dir={self.dcm_dir}", f"--journals={self.journals}", str(self.receipt), str(self.table)]
         return script + places
 

@@ -14,9 +14,10 @@ from pydicom.uid import ExplicitVRLittleEndian, TwelveLeadECGWaveformStorage
 from pynetdicom import AE
 
 from orthanc import Orthanc
+from wfdb2dicom.archive.client import Object
 from wfdb2dicom.archive.cstore import StoreClient
 from wfdb2dicom.archive.send import read
-from wfdb2dicom.archive.settings import Credentials, DimseArchive, Object
+from wfdb2dicom.archive.settings import Credentials, DimseArchive
 
 from .conftest import Batch, address, clean_environment
 

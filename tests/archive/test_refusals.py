@@ -19,7 +19,9 @@ from pynetdicom import AE, evt
 
 from orthanc import Orthanc, free_port
 from wfdb2dicom.archive import send
-from wfdb2dicom.archive.settings import ArchiveError, Credentials, connect, judge, parse
+from wfdb2dicom.archive.client import judge
+from wfdb2dicom.archive.connect import connect
+from wfdb2dicom.archive.settings import ArchiveError, Credentials, parse
 from wfdb2dicom.dicom.sop_classes import SOP_CLASSES
 from wfdb2dicom.errors import ConfigError
 

@@ -112,7 +112,7 @@ def batch_job(work: Path, target: str = "alone") -> tuple[Cost, int]:
     options, rows = read_plan(min((work / "results/plan").glob("*.tsv")))
     plan = work / target / "plan.tsv"
     write_plan(plan, options | {"dcm_dir": str(work / target / "dicom")}, rows)
-    command = [PYTHON, ROOT / "scripts/convert_batch.py", plan, work / target / "receipt.tsv"]
+    command = [PYTHON, ROOT / "scripts/wfdb2dicom", "convert-batch", plan, work / target / "receipt.tsv"]
     # As Snakemake starts a job of one thread; numpy's BLAS would start threads that nothing uses (0.06 s of CPU).
     return run(command, cwd=work, log=work / "log", variables={"OPENBLAS_NUM_THREADS": "1"}), len(rows)
 

@@ -79,9 +79,11 @@ def newer(folder: Path, than: Path, pattern: str) -> int:
     return len(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
-def alone(script: str, work: Path, *options: str | Path) -> dict[str, float]:
-    """The cost of one of the project's scripts."""
-    return run([PYTHON, ROOT / "scripts" / script, *options], cwd=work, log=work / f"{script}.log").as_dict()
+def alone(command: str, work: Path, *options: str | Path) -> dict[str, float]:
+    """The cost of one command of wfdb2dicom."""
+    return run(
+        [PYTHON, ROOT / "scripts/wfdb2dicom", command, *options], cwd=work, log=work / f"{command}.log"
+    ).as_dict()
 
 
 def measure(tree: Path, work: Path, studies: int) -> dict[str, Any]:
@@ -114,11 +116,11 @@ def measure(tree: Path, work: Path, studies: int) -> dict[str, Any]:
 
     (work / "alone").mkdir()
     figures["plan"] = alone(
-        "plan.py", work, f"--input-csv={csv}", f"--metadata={metadata}", f"--wfdb-dir={tree}",
+        "plan", work, f"--input-csv={csv}", f"--metadata={metadata}", f"--wfdb-dir={tree}",
         f"--dcm-dir={work / 'dicom'}", "--token=x", "--receipts=results/receipts", "--watch-sources", "alone/plan",
     )  # fmt: skip
     figures["aggregate"] = alone(
-        "aggregate.py", work, f"--input-csv={csv}", f"--dcm-dir={work / 'dicom'}", "--plans=results/plan",
+        "aggregate", work, f"--input-csv={csv}", f"--dcm-dir={work / 'dicom'}", "--plans=results/plan",
         "--receipts=results/receipts", "--output-csv=alone/out.csv", "--errors=alone/errors.log",
         "--manifest=alone/manifest.parquet", "--summary=alone/summary.json",
     )  # fmt: skip

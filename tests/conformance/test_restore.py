@@ -123,7 +123,7 @@ def test_the_command_writes_both_files_and_overwrites_nothing_else(
     project: Path, records: dict[str, Path], dicoms: dict[str, Path], tmp_path: Path
 ) -> None:
     study_id, record = next(iter(records.items()))
-    command = [sys.executable, project / "scripts" / "dicom_to_wfdb.py", dicoms[study_id], tmp_path]
+    command = [sys.executable, project / "scripts/wfdb2dicom", "restore", dicoms[study_id], tmp_path]
     assert subprocess.run(command, check=False).returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == {f"{study_id}.hea", f"{study_id}.dat"}
     assert (tmp_path / f"{study_id}.dat").read_bytes() == record.with_suffix(".dat").read_bytes()

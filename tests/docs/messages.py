@@ -17,6 +17,7 @@ BASES = {
     "WorkflowError",
     # of the command lines: argparse says them with the usage of the command
     "ArgumentTypeError",
+    "WrongArguments",
     "error",
 }
 

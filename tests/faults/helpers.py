@@ -165,7 +165,7 @@ def make_plan(folder: Path, count: int = 8, samples: int = 250, **options: objec
 def batch_command(folder: Path, *arguments: str) -> list[str]:
     """The command of the convert job of `make_plan`."""
     plan, receipt = folder / "results/plan/001-000.tsv", folder / "results/receipts/001-000.tsv"
-    return [sys.executable, str(SCRIPTS / "convert_batch.py"), *arguments, str(plan), str(receipt)]
+    return [sys.executable, str(SCRIPTS / "wfdb2dicom"), "convert-batch", *arguments, str(plan), str(receipt)]
 
 
 def run_command(command: Sequence[str], before: Callable[[], None] | None = None, **more: object) -> Run:

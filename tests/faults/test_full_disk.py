@@ -101,7 +101,7 @@ def test_no_space_for_the_receipt_leaves_none_and_keeps_the_dicoms(tmp_path: Pat
 
 
 def plan_command(folder: Path) -> list[str]:
-    script = [sys.executable, str(SCRIPTS / "plan.py"), "--receipts", str(folder / "results/receipts")]
+    script = [sys.executable, str(SCRIPTS / "wfdb2dicom"), "plan", "--receipts", str(folder / "results/receipts")]
     inputs = ["--input-csv", str(folder / "wfdb/record_list.csv"), "--wfdb-dir", str(folder / "wfdb")]
     return [*script, *inputs, "--dcm-dir", str(folder / "dicom"), "--token", "t", str(folder / "results/plan")]
 
@@ -129,7 +129,7 @@ def test_no_space_for_results_keeps_those_that_were_there(tmp_path: Path, small_
     results[place] = str(disk / "result")
     (disk / "result").write_bytes(b"earlier")
     ballast = fill(disk)
-    command = [sys.executable, str(SCRIPTS / "aggregate.py"), "--input-csv", str(tmp_path / "s.csv")]
+    command = [sys.executable, str(SCRIPTS / "wfdb2dicom"), "aggregate", "--input-csv", str(tmp_path / "s.csv")]
     command += ["--dcm-dir", str(tmp_path / "dicom"), "--plans", str(tmp_path / "results/plan")]
     command += ["--receipts", str(tmp_path / "results/receipts"), *(word for pair in results.items() for word in pair)]
     run = run_command(command)

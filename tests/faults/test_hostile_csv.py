@@ -28,7 +28,8 @@ from .helpers import (
 
 
 def plan(folder: Path, *arguments: str, csv_file: str = "list.csv") -> Run:
-    script = [sys.executable, str(SCRIPTS / "plan.py"), "--receipts", str(folder / "results/receipts"), "--token=t"]
+    script = [sys.executable, str(SCRIPTS / "wfdb2dicom"), "plan", "--token=t"]
+    script += ["--receipts", str(folder / "results/receipts")]
     inputs = [f"--input-csv={folder / csv_file}", f"--wfdb-dir={folder / 'wfdb'}", f"--dcm-dir={folder / 'dicom'}"]
     return run_command([*script, *inputs, *arguments, str(folder / "results/plan")])
 

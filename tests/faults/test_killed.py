@@ -39,7 +39,7 @@ def living(folder: Path) -> dict[str, list[int]]:
     processes = in_folder(folder).items()
     return {
         "snakemake": [pid for pid, command in processes if "-m snakemake" in command],
-        "job": [pid for pid, command in processes if "convert_batch.py" in command and "bash" not in command],
+        "job": [pid for pid, command in processes if "convert-batch" in command and "bash" not in command],
     }
 
 

@@ -62,7 +62,7 @@ def test_a_pickle_that_calls_anything_is_refused_and_calls_nothing(tmp_path: Pat
 def test_the_plan_stops_at_a_malicious_pickle_and_takes_an_honest_one(tmp_path: Path) -> None:
     make_tree(tmp_path / "wfdb", 2)
     mark, path = tmp_path / "mark", tmp_path / "measurements.pkl"
-    command = [sys.executable, str(SCRIPTS / "plan.py"), "--receipts", str(tmp_path / "r"), "--token=t"]
+    command = [sys.executable, str(SCRIPTS / "wfdb2dicom"), "plan", "--receipts", str(tmp_path / "r"), "--token=t"]
     command += [f"--input-csv={tmp_path / 'wfdb/record_list.csv'}", f"--wfdb-dir={tmp_path / 'wfdb'}"]
     command += [f"--dcm-dir={tmp_path / 'dicom'}", f"--metadata={path}", str(tmp_path / "plan")]
     path.write_bytes(pickle.dumps(Call(os.system, f"touch {mark}")))

@@ -201,6 +201,6 @@ def test_a_chart_has_a_label_text_and_its_own_ids() -> None:
 def test_the_command(folder: Path, page: str, project: Path, tmp_path: Path) -> None:
     arguments = [f"--{name}={folder / file}" for name, file in (("summary", "summary.json"), ("receipts", "receipts"))]
     arguments += [f"--manifest={folder / 'manifest.parquet'}", str(tmp_path / "again.html")]
-    subprocess.run([sys.executable, str(project / "scripts/report.py"), *arguments], check=True)
+    subprocess.run([sys.executable, str(project / "scripts/wfdb2dicom"), "report", *arguments], check=True)
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
     assert json.loads((folder / "summary.json").read_text())["studies"] == STUDIES

@@ -187,10 +187,10 @@ def test_two_copies_of_a_batch_at_once_make_the_same_whole_result(
         release_requeued(work, job.number)
         wait_until(lambda: work.hit(batch, attempt=2))
         # Both copies wait, each after a hundred files of its own. Now they convert the rest side by side.
-        assert len(cluster.pids_of("convert_batch.py", work.folder)) >= 4
+        assert len(cluster.pids_of("convert-batch", work.folder)) >= 4
         work.release()
         work.finish()
-        wait_until(lambda: not cluster.pids_of("convert_batch.py", work.folder))
+        wait_until(lambda: not cluster.pids_of("convert-batch", work.folder))
     finally:
         work.release()
         work.end()

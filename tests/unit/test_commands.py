@@ -1,4 +1,4 @@
-"""The commands for one record: convert.py, and the original's function."""
+"""The commands for one record, and the original's function."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def convert(project: Path) -> Run:
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(project / "scripts/convert.py"), *map(str, arguments)]
+        command = [sys.executable, str(project / "scripts/wfdb2dicom"), "convert", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True)
 
     return run
@@ -156,7 +156,7 @@ def test_check_says_what_is_wrong_by_line_and_status(project: Path, convert: Run
     bad.write_bytes(good.read_bytes().replace(b"CS\x04\0ECG ", b"CS\x04\0EEG "))
 
     def check(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(project / "scripts/check.py"), *map(str, arguments)]
+        command = [sys.executable, str(project / "scripts/wfdb2dicom"), "check", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True)
 
     done = check(good)
@@ -173,10 +173,10 @@ def test_check_says_what_is_wrong_by_line_and_status(project: Path, convert: Run
 
 @pytest.mark.parametrize(
     "command",
-    [["gate.py", "none.json", "passed.txt"], ["report.py", "--summary=none.json", "--manifest=m", "--receipts=r", "p"]],
+    [["gate", "none.json", "passed.txt"], ["report", "--summary=none.json", "--manifest=m", "--receipts=r", "p"]],
 )
 def test_a_file_that_is_gone_is_an_error_in_one_line(project: Path, tmp_path: Path, command: list[str]) -> None:
-    line = [sys.executable, str(project / "scripts" / command[0]), *command[1:]]
+    line = [sys.executable, str(project / "scripts/wfdb2dicom"), *command]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == "error: No such file or directory: 'none.json'; no result is lost, mend it and run again\n"

@@ -384,7 +384,7 @@ def test_what_is_no_ecg_is_refused(dicom: Dicom, tmp_path: Path) -> None:
 
 
 def test_the_command_names_file_and_remedy(project: Path, dicom: Dicom, tmp_path: Path) -> None:
-    command = [sys.executable, str(project / "scripts" / "draw.py")]
+    command = [sys.executable, str(project / "scripts/wfdb2dicom"), "draw"]
     page = tmp_path / "page.pdf"
     done = subprocess.run([*command, dicom(), page], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

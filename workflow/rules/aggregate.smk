@@ -15,7 +15,7 @@ rule aggregate:
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
-        command=script("aggregate.py"),
+        command=command("aggregate"),
         # A receipt that plan took away does not count as changed input; a new token does.
         token=lambda wildcards: agreement(),
         results=lambda wildcards: results_agreement(),
@@ -40,7 +40,7 @@ rule gate:
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
-        command=script("gate.py"),
+        command=command("gate"),
         limit=arguments("max_failed"),
     shell:
         "{params.command} {params.limit:q} --report={input.page:q} {input.summary:q} {output.passed:q} 2> {log:q}"

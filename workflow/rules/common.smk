@@ -91,14 +91,14 @@ def untracked(value):
     return lambda wildcards, input: value
 
 
-def script(name):
-    """The command of one of the project's scripts.
+def command(name):
+    """A command of wfdb2dicom, which need not be installed.
 
     Where rules have environments of their own, `python` is theirs; else it is the one that runs Snakemake, which
     need not be on the PATH. Each process finds that out for itself, and a moved clone reruns nothing.
     """
     python = "python" if workflow.deployment_settings.deployment_method else sys.executable
-    return untracked(f"{shlex.quote(python)} {shlex.quote(str(SCRIPTS / name))}")
+    return untracked(f"{shlex.quote(python)} {shlex.quote(str(SCRIPTS / 'wfdb2dicom'))} {name}")
 
 
 def arguments(*keys):

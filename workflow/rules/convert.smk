@@ -13,7 +13,7 @@ rule convert:
         mem_mb=memory_of_batch,
         runtime=minutes_of_batch,
     params:
-        command=script("convert_batch.py"),
+        command=command("convert-batch"),
         options=untracked(arguments("timeout", "retry_failed")),
         switches=untracked(switches("overwrite")),
         studies=conversions_in,
@@ -37,7 +37,7 @@ rule study:
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
-        command=script("convert_study.py"),
+        command=command("convert-study"),
         options=untracked(arguments("timeout")),
         switches=untracked(switches("overwrite")),
     shell:

@@ -12,6 +12,6 @@ rule page:
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
-        command=script("draw.py"),
+        command=command("draw"),
     shell:
         "{params.command} {input.dicom:q} {output.page:q} 2> {log:q}"

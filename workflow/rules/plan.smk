@@ -13,7 +13,7 @@ checkpoint plan:
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
-        command=script("plan.py"),
+        command=command("plan"),
         token=lambda wildcards: agreement(),
         encoding_version=ENCODING_VERSION,
         tracked=arguments(*PLANNED),

@@ -16,7 +16,7 @@ rule report:
         "../../envs/wfdb2dicom.yaml"
     threads: 4
     params:
-        command=script("report.py"),
+        command=command("report"),
         limit=arguments("max_failed"),  # the page says whether it is kept
     shell:
         "{params.command} {params.limit:q} --summary={input.summary:q} --manifest={input.manifest:q} --receipts=results/receipts"

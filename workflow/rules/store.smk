@@ -14,7 +14,7 @@ rule store_batch:
     resources:
         archive=1,
     params:
-        command=script("store.py"),
+        command=command("send"),
         archive=f"--archive={ARCHIVE}",
         token=lambda wildcards: store_token(wildcards.batch),
         dcm_dir=arguments("dcm_dir"),
@@ -34,6 +34,6 @@ rule store:
     conda:
         "../../envs/archive.yaml"
     params:
-        command=script("store.py"),
+        command=command("send"),
     shell:
         "{params.command} summary {output.summary:q} {input.tables:q} 2>> {log:q} | tee -a {log:q}"

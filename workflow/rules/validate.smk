@@ -14,7 +14,7 @@ rule sample:
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
-        command=script("validate.py"),
+        command=command("validate"),
         size=config["validate_sample"],
     shell:
         "{params.command} sample --size={params.size:q} --receipts=results/receipts {output.sample:q}"
@@ -36,7 +36,7 @@ rule validate_batch:
         mem_mb=500,
         runtime=minutes_of_batch,
     params:
-        command=script("validate.py"),
+        command=command("validate"),
         rules=RULES_VERSION,
     shell:
         "{params.command} batch --sample={input.sample:q} {input.plan:q} {input.receipt:q} {output.table:q}"
@@ -59,7 +59,7 @@ rule roundtrip_batch:
         mem_mb=500,
         runtime=minutes_of_batch,
     params:
-        command=script("roundtrip.py"),
+        command=command("roundtrip"),
     shell:
         "{params.command} --sample={input.sample:q} {input.plan:q} {input.receipt:q} {output.table:q}"
         " 2>> {log:q} | tee -a {log:q}"
@@ -77,7 +77,7 @@ rule validation:
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
-        command=script("proofs.py"),
+        command=command("findings"),
     shell:
         "{params.command} collect validate --plans=results/plan results/validation {output.table:q} 2> {log:q}"
 
@@ -94,7 +94,7 @@ rule roundtrips:
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
-        command=script("proofs.py"),
+        command=command("findings"),
     shell:
         "{params.command} collect roundtrip --plans=results/plan results/roundtrip {output.table:q} 2> {log:q}"
 
@@ -112,7 +112,7 @@ rule validate:
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
-        command=script("proofs.py"),
+        command=command("findings"),
     shell:
         "{params.command} judge {input.verdict:q} 2>> {log:q} | tee -a {log:q}"
 
@@ -128,6 +128,6 @@ rule roundtrip:
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
-        command=script("proofs.py"),
+        command=command("findings"),
     shell:
         "{params.command} judge {input.verdict:q} 2>> {log:q} | tee -a {log:q}"

@@ -11,7 +11,7 @@ rule verify:
         mem_mb=2000,
         runtime=480,
     params:
-        command=script("verify.py"),
+        command=command("verify"),
     shell:
         "{params.command} --plans=results/plan --receipts=results/receipts --workers={threads}"
         " results/verify.tsv 2>> {log:q} | tee -a {log:q}"

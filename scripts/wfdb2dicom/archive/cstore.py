@@ -17,16 +17,8 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 
-from wfdb2dicom.archive.settings import (
-    PREFIX,
-    ArchiveError,
-    Credentials,
-    DimseArchive,
-    Object,
-    Unreachable,
-    Verdict,
-    judge,
-)
+from wfdb2dicom.archive.client import Object, Unreachable, Verdict, judge
+from wfdb2dicom.archive.settings import PREFIX, ArchiveError, Credentials, DimseArchive
 from wfdb2dicom.dicom.sop_classes import SOP_CLASSES
 from wfdb2dicom.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -35,7 +27,7 @@ _USER_AND_PASSWORD, _JSON_WEB_TOKEN = 2, 5  # PS3.7 table D.3-14
 
 
 class StoreClient:
-    """An association with an archive, made when the first object is sent; see `wfdb2dicom.archive.settings.Client`."""
+    """An association with an archive, made when the first object is sent; see `wfdb2dicom.archive.client.Client`."""
 
     chunk = 32
 

@@ -26,7 +26,8 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from wfdb2dicom.archive.settings import Archive, ArchiveError, Client, Object, Unreachable, Verdict
+from wfdb2dicom.archive.client import Client, Object, Unreachable, Verdict
+from wfdb2dicom.archive.settings import Archive, ArchiveError
 from wfdb2dicom.batches.tables import TableError, read_receipt
 from wfdb2dicom.system.whole_file import replace_file
 

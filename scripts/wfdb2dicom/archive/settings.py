@@ -1,6 +1,6 @@
-"""A DICOM archive to send to: where it is, who asks, and what it may answer; the two protocols stand beside this.
+"""A DICOM archive to send to: where it is, and the credentials for it.
 
-Where it is stands in the configuration; who asks stands in the environment and nowhere else:
+Where it is comes from the configuration; credentials come from the environment and nowhere else:
 
 ==============================  ======================================================================================
 Variable                        Meaning
@@ -17,12 +17,12 @@ REQUESTS_CA_BUNDLE              PEM file of the certificate authority, when the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.errors import ConfigError, Wfdb2DicomError
 
 PREFIX = "WFDB2DICOM_ARCHIVE_"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -32,12 +32,8 @@ _SECRETS = {"user", "username", "password", "token", "auth", "authorization", "l
 _REMEDY = 'write archive: {url: "https://…/dicom-web"} for STOW-RS or archive: {host: …, port: …, aet: …} for C-STORE'
 
 
-class ArchiveError(Exception):
+class ArchiveError(Wfdb2DicomError):
     """What no object is to blame for and no second try mends: the job fails, names the reason and the remedy."""
-
-
-class Unreachable(Exception):
-    """The archive does not answer, or is in trouble of its own: worth another try."""
 
 
 class StowArchive(NamedTuple):
@@ -184,106 +180,3 @@ class Credentials:
             if path and not os.path.isfile(path):
                 raise ArchiveError(f"{PREFIX}{name}: {path} is no file: name a PEM file")
         return cls(user, password, token, certificate, key, environment.get("REQUESTS_CA_BUNDLE", ""))
-
-
-class Object(NamedTuple):
-    """A DICOM file to send."""
-
-    sop_instance_uid: str
-    sop_class_uid: str
-    content: bytes
-
-
-class Verdict(NamedTuple):
-    """What the archive says of an object: ``stored``, ``present`` (it had it) or ``refused``, and its words."""
-
-    status: str
-    detail: str = ""
-
-
-class Client(Protocol):
-    """A connection to an archive.
-
-    Attributes
-    ----------
-    chunk : int
-        Objects to hand over at once.
-    """
-
-    chunk: int
-
-    def present(self, uids: Sequence[str]) -> set[str] | None:
-        """Those of the objects that the archive lists; None when it cannot be asked.
-
-        Raises
-        ------
-        Unreachable, ArchiveError
-        """
-
-    def send(self, objects: Sequence[Object]) -> Iterator[tuple[str, Verdict]]:
-        """Send; SOP Instance UID and verdict of each object as it is known.
-
-        Raises
-        ------
-        Unreachable
-            Objects without a verdict may have arrived or not.
-        ArchiveError
-        """
-
-    def close(self) -> None:
-        """End the connection."""
-
-
-def connect(archive: Archive, credentials: Credentials) -> Client:
-    """A client for an archive; nothing is sent yet.
-
-    Raises
-    ------
-    ArchiveError
-        When the packages for it are not installed.
-    """
-    try:
-        if isinstance(archive, StowArchive):
-            from wfdb2dicom.archive.stow import StowClient
-
-            return StowClient(archive, credentials)
-        from wfdb2dicom.archive.cstore import StoreClient
-
-        return StoreClient(archive, credentials)
-    except ModuleNotFoundError as error:
-        raise ArchiveError(
-            f"{error.name} is not installed, which sending to an archive needs: pip install -e '.[archive]'"
-        ) from error
-
-
-# PS3.4 table B.2-1 and PS3.7 annex C, for C-STORE; the same codes are STOW-RS's Failure Reason (PS3.18 table I.2-2).
-_DUPLICATE = 0x0111
-_REASONS = {
-    0x0110: "processing failure",
-    0x0112: "no such instance",
-    0x0117: "invalid object instance",
-    0x0118: "no such SOP class",
-    0x0122: "the archive does not take this SOP class",
-    0x0124: "not authorized",
-    0xC122: "the archive does not take this transfer syntax",
-}
-_REASON_FAMILIES = {0xA9: "the data set does not match its SOP class", 0xC0: "the archive cannot understand it"}
-
-
-def judge(code: int, comment: str = "") -> Verdict:
-    """The verdict of a status code of C-STORE or STOW-RS.
-
-    Raises
-    ------
-    Unreachable
-        When it speaks of the archive and not of the object: out of resources.
-    """
-    family = code >> 8
-    if code == 0 or family == 0xB0:
-        return Verdict("stored", f"with warning {code:04X}H {comment}".strip() if code else "")
-    if code == _DUPLICATE:
-        return Verdict("present")
-    if family == 0xA7:
-        raise Unreachable(f"the archive is out of resources (status {code:04X}H) {comment}".strip())
-    reason = _REASONS.get(code) or _REASON_FAMILIES.get(family) or "refused"
-    return Verdict("refused", f"{reason} (status {code:04X}H) {comment}".strip())

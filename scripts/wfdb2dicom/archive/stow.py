@@ -12,16 +12,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from requests.adapters import HTTPAdapter
 
-from wfdb2dicom.archive.settings import (
-    PREFIX,
-    ArchiveError,
-    Credentials,
-    Object,
-    StowArchive,
-    Unreachable,
-    Verdict,
-    judge,
-)
+from wfdb2dicom.archive.client import Object, Unreachable, Verdict, judge
+from wfdb2dicom.archive.settings import PREFIX, ArchiveError, Credentials, StowArchive
 
 _TIMEOUT = (10.0, 120.0)  # seconds to connect, and to wait for an answer
 _CANNOT_ASK = {400, 403, 404, 405, 406, 501}  # of a search, by archives that only take
@@ -57,7 +49,7 @@ class _Login(requests.auth.AuthBase):
 
 
 class StowClient:
-    """A connection to a DICOMweb service; see `wfdb2dicom.archive.settings.Client`."""
+    """A connection to a DICOMweb service; see `wfdb2dicom.archive.client.Client`."""
 
     chunk = 32
 

@@ -14,13 +14,14 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from wfdb2dicom.errors import Wfdb2DicomError
 from wfdb2dicom.system.whole_file import replace_file
 
 PLAN_MARKER = "#wfdb2dicom-plan 1 "
 RECEIPT_MARKER = "#wfdb2dicom-receipt 1"
 
 
-class TableError(Exception):
+class TableError(Wfdb2DicomError):
     """A plan file or receipt that is damaged, cut short or of another version: it is made again, never trusted."""
 
 

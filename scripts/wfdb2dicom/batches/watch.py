@@ -34,7 +34,7 @@ from wfdb2dicom.system.pool import spread, studies_in, workers
 from wfdb2dicom.system.whole_file import replace_file
 
 TOKEN_FILE = ".token.json"
-AGREE, DIFFER = 0, 10  # exit status of scripts/look.py; a program that fails otherwise has another one
+AGREE, DIFFER = 0, 10  # exit status of `wfdb2dicom look`; a program that fails otherwise has another one
 FURTHER = "further_sources"  # among the facts of a receipt
 
 
@@ -90,8 +90,8 @@ def _differ(plans: Path, receipts: Path, retry_failed: str, *, watch_files: bool
     """`differ`, in processes of a program of its own where there is much to look at."""
     if workers(studies_in(plans.glob("*.tsv")), LOOKERS) > 1:
         # Forking the process that calls this, Snakemake's, is not safe: it has threads.
-        program = Path(__file__).resolve().parents[2] / "look.py"
-        command: list[str | Path] = [sys.executable, program, plans, receipts, f"--retry-failed={retry_failed}"]
+        package = Path(__file__).resolve().parents[1]
+        command: list[str | Path] = [sys.executable, package, "look", plans, receipts, f"--retry-failed={retry_failed}"]
         command += ["--watch-files"] if watch_files else []
         with contextlib.suppress(OSError):
             status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode

@@ -1,31 +1,30 @@
-"""How a program of this project starts and ends: without what takes Python longer than it takes the work."""
+"""How a process of this project starts and ends: without what takes Python longer than the work itself."""
 
 from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import NoReturn
 
-from wfdb2dicom.errors import complaint
+
+class WrongArguments(Exception):
+    """Arguments that the parser accepts but that do not make sense together: told like its own errors."""
 
 
-def run(main: Callable[[], int]) -> NoReturn:
-    """Run a program and exit with its status, without searching for cyclic garbage.
+def start() -> None:
+    """Switch the search for cyclic garbage off.
 
-    What the system refuses ends it with status 1 and a line that says so.
-
-    Tables and tuples hold no cycles, and searching a million rows for them takes a quarter of the time.
+    Tables and tuples contain no cycles, and searching a million rows for them takes a quarter of the time.
     """
     gc.disable()
-    try:
-        status = main()
-    except OSError as error:  # no result of a study: the disk is full, a file is gone or forbidden
-        print(f"error: {complaint(error)}", file=sys.stderr)
-        status = 1
-    gc.freeze()  # or all that is left, modules too, would be searched once more before the process ends
+
+
+def exit_without_cleaning(status: int) -> NoReturn:
+    """Exit without a last search for garbage in all that is left, modules included."""
+    gc.freeze()
     sys.exit(status)
 
 

@@ -11,6 +11,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from wfdb2dicom.errors import Wfdb2DicomError
+
 EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 
 _SHORT = frozenset(re.findall("..", "AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS"))
@@ -22,7 +24,7 @@ _LENGTH = struct.Struct("<I").unpack_from
 _ITEM_PREFIX = struct.Struct("<HHI").unpack_from
 
 
-class MalformedError(Exception):
+class MalformedError(Wfdb2DicomError):
     """The bytes are no DICOM file in Explicit VR Little Endian; says at which byte, and the rule's source."""
 
     def __init__(self, message: str, source: str) -> None:

@@ -19,13 +19,13 @@ from pydicom.errors import InvalidDicomError
 from pydicom.waveforms.numpy_handler import multiplex_array
 
 from wfdb2dicom.dicom.leads import find
-from wfdb2dicom.errors import LeadError
+from wfdb2dicom.errors import LeadError, Wfdb2DicomError
 
 _MILLIVOLT = {"mv": 1.0, "uv": 1e-3, "nv": 1e-6, "v": 1e3}  # UCUM units, lower case
 _UNITS = {"deg": "°", "{H.B.}/min": " /min", "1": ""}  # UCUM units as clinicians write them
 
 
-class EcgError(Exception):
+class EcgError(Wfdb2DicomError):
     """A file that is no DICOM ECG, or one that cannot be read as such; names file and reason."""
 
 

@@ -14,53 +14,28 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from math import ceil
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from wfdb2dicom.errors import HeaderError, LeadError, PathError, SignalError, StudyError
+from wfdb2dicom.errors import HeaderError, LeadError, SignalError, StudyError
 from wfdb2dicom.records.header import (
     Header,
     Record,
     Samples,
     Signal,
-    Source,
     parse_comments,
     parse_moment,
     read_header_text,
 )
 from wfdb2dicom.records.samples import verify_samples
+from wfdb2dicom.records.signal_files import FORMATS, check_files
 
 _MAX_SIGNALS = 1000
 _MAX_NAME = 64  # characters of a signal that is only named
 _MAX_BYTES = 2**32  # of samples as DICOM holds them; a data element has no more
 
 
-class _Format(NamedTuple):
-    """A signal file format of signal(5): `samples` samples take `size` bytes; 0 bytes where they are compressed."""
-
-    size: int
-    samples: int
-    invalid: int | None
-
-
-_FORMATS = {
-    "8": _Format(1, 1, None),
-    "16": _Format(2, 1, -(2**15)),
-    "24": _Format(3, 1, -(2**23)),
-    "32": _Format(4, 1, -(2**31)),
-    "61": _Format(2, 1, -(2**15)),
-    "80": _Format(1, 1, -(2**7)),
-    "160": _Format(2, 1, -(2**15)),
-    "212": _Format(3, 2, -(2**11)),
-    "310": _Format(4, 3, -(2**9)),
-    "311": _Format(4, 3, -(2**9)),
-    "508": _Format(0, 1, -(2**7)),
-    "516": _Format(0, 1, -(2**15)),
-    "524": _Format(0, 1, -(2**23)),
-}
-_SAFE_NAME = re.compile(r"(?!\.{1,2}$)[^/\\\0]+").fullmatch
 # Where wfdb meets a field that it does not expect, it takes a default for it and all that follow, such as 250 Hz or no
 # checksum, without a word. So all fields are taken from the text, and those that wfdb reads samples by are compared.
 _NUMBER = r"(?:\d{1,18}\.?\d{0,18}|\.\d{1,18})(?:[eE][-+]?\d{1,3})?"
@@ -156,7 +131,7 @@ def _read_segment(record: str, root: str, text: bytes, header: Any, omit: _Omit 
 
     _check_header(record, header)
     signals = _signals(record, text, header)
-    _check_files(record, root, header)
+    check_files(record, root, header)
     kept = [n for n, signal in enumerate(signals) if omit is None or not omit(signal)]
     omitted = [n for n in range(len(signals)) if n not in kept]
     _check_gains(record, [signals[n] for n in kept])
@@ -232,53 +207,6 @@ def _rate(record: str, header: Any, kept: Sequence[int]) -> int:
     return rates[kept[0]]
 
 
-def _check_files(record: str, root: str, header: Any) -> None:
-    """Refuse files of another length than the header's before wfdb allocates that, and files outside the tree."""
-    length = header.sig_len
-    for name in dict.fromkeys(header.file_name):
-        places = [n for n in range(header.n_sig) if header.file_name[n] == name]
-        formats = {header.fmt[n] for n in places}
-        fmt = formats.pop()
-        if formats or fmt not in _FORMATS:
-            raise HeaderError(
-                f"{record}.hea gives {name} the format {'/'.join([fmt, *formats])}, which wfdb cannot read"
-            )
-        if not _SAFE_NAME(name):
-            raise PathError(f"{record}.hea names the signal file {name!r}, which is not beside it")
-        width = sum(header.samps_per_frame[n] or 1 for n in places)
-        offset = header.byte_offset[places[0]] or 0
-        path = os.path.join(os.path.dirname(record), name)
-        size, samples, _ = _FORMATS[fmt]
-        with Source(path, root) as source:
-            content = max(0, source.size - offset)
-        if not size:
-            _check_compressed(path, length, width // len(places), offset)
-            continue
-        length = length or content * samples // size // width
-        total = length * width
-        if not ceil(total * size / samples) <= content <= ceil(total / samples) * size or not total:
-            raise SignalError(
-                f"{path} has {source.size} bytes where the header ({width} samples a frame x {length} frames of format"
-                f" {fmt}) needs {ceil(total * size / samples) + offset}; fetch it again"
-            )
-
-
-def _check_compressed(path: str, length: int | None, rate: int, offset: int) -> None:
-    """Compare a FLAC file's own length with the header's."""
-    import soundfile
-
-    if length is None:
-        raise HeaderError(f"the header of {path} states no number of samples, which compressed signals need; add it")
-    try:
-        frames = soundfile.info(path).frames
-    except RuntimeError as error:
-        raise SignalError(f"{path} is no FLAC file: {error}; fetch it again") from error
-    if frames != length * rate + offset:
-        raise SignalError(
-            f"{path} has {frames} samples where the header needs {length * rate + offset}; fetch it again"
-        )
-
-
 def _moment(text: bytes) -> datetime | None:
     """Date and time of the first sample, by the rule of the plain reader: wfdb takes 08:44 for 0:08:44."""
     line = _RECORD_LINE(_lines(text)[0])
@@ -302,7 +230,7 @@ def _signals(record: str, text: bytes, header: Any) -> tuple[Signal, ...]:
                 skew=int(written["skew"] or 0) * int(written["rate"] or 1),
                 initial_value=_integer(written["initial"]),
                 checksum=_integer(written["checksum"]),
-                invalid=_FORMATS[header.fmt[n]].invalid if header.fmt[n] in _FORMATS else None,
+                invalid=FORMATS[header.fmt[n]].invalid if header.fmt[n] in FORMATS else None,
             )
         )
     return tuple(signals)

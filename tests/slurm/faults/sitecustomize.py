@@ -35,7 +35,7 @@ def _arm(marker: Path, word: str, faults: Path) -> None:
 
 def _look() -> None:
     faults = os.environ.get("WFDB2DICOM_TEST_FAULTS")
-    if not faults or not any(argument.endswith("convert_batch.py") for argument in sys.orig_argv):
+    if not faults or not any(argument.endswith("convert-batch") for argument in sys.orig_argv):
         return
     batch = Path(sys.orig_argv[-1]).stem
     for marker in sorted(path for path in Path(faults).glob(f"{batch}.?")):

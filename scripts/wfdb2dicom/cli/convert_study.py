@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Convert one study of a plan file, as its batch would."""
 
 import argparse
@@ -9,41 +8,30 @@ from tempfile import TemporaryDirectory
 from wfdb2dicom.batches import job
 from wfdb2dicom.batches.tables import TableError, read_receipt, write_plan
 from wfdb2dicom.batches.watch import study_of
-from wfdb2dicom.errors import TargetError, complaint, without_patient
+from wfdb2dicom.errors import without_patient
 
 
-def arguments() -> argparse.Namespace:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plan", type=Path)
     parser.add_argument("dicom", help="path of the DICOM relative to dcm_dir, with .dcm")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds the study may take")
     parser.add_argument("--overwrite", action="store_true", help="convert it also if it is up to date")
-    return parser.parse_args()
 
 
-def main() -> int:
+def run(args: argparse.Namespace) -> int:
     """Convert; unlike in a batch, a study that fails is a failure of the command."""
-    args = arguments()
-    try:
-        found = study_of(args.plan, args.dicom)
-        if found is None:
-            raise TableError(f"{args.plan} has no study that becomes {args.dicom}")
-        with TemporaryDirectory() as folder:
-            single, receipt = Path(folder, "plan.tsv"), Path(folder, "receipt.tsv")
-            write_plan(single, *found)
-            job.run(single, receipt, timeout=args.timeout, overwrite=args.overwrite)
-            (outcome,) = read_receipt(receipt)
-    except (TargetError, TableError, OSError) as error:
-        print(f"error: {complaint(error)}", file=sys.stderr)
-        return 1
+    found = study_of(args.plan, args.dicom)
+    if found is None:
+        raise TableError(f"{args.plan} has no study that becomes {args.dicom}")
+    with TemporaryDirectory() as folder:
+        single, receipt = Path(folder, "plan.tsv"), Path(folder, "receipt.tsv")
+        write_plan(single, *found)
+        job.run(single, receipt, timeout=args.timeout, overwrite=args.overwrite)
+        (outcome,) = read_receipt(receipt)
     if outcome.status == "failed":
         words = without_patient(outcome.error, found[1][0].subject_id)
         print(f"error: study {outcome.study_id} cannot be converted: {words}", file=sys.stderr)
         return 1
     print(f"study {outcome.study_id}: {outcome.status}, {outcome.size} bytes")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

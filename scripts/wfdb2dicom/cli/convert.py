@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Convert one WFDB record to one DICOM file.
 
     convert.py RECORD OUT.dcm [--metadata machine_measurements.csv] [--subject-id ID] [--ecg-time "YYYY-MM-DD HH:MM:SS"]
@@ -18,12 +17,11 @@ from wfdb2dicom.inputs.measurements import read_metadata
 from wfdb2dicom.inputs.studies import Study
 
 # What the library says of the study CSV is said here by options.
-HINTS = {DateError: " (here: --ecg-time)", SubjectMismatch: " (here: --subject-id)"}
+HINTS: dict[type[BaseException], str] = {DateError: " (here: --ecg-time)", SubjectMismatch: " (here: --subject-id)"}
 
 
-def arguments() -> argparse.Namespace:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record", help="path of the record; .hea or .dat at its end does not matter")
     parser.add_argument("out", type=Path, help="the DICOM file, or a folder for <record name>.dcm")
     parser.add_argument("--metadata", type=Path, help="machine_measurements: its row of this study is used")
@@ -32,7 +30,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ecg-time", type=date_and_time, help="where the header has no date and time")
     parser.add_argument("--lead-order", choices=("source", "standard"), default="source")
     parser.add_argument("--uid-root", default="2.25")
-    return parser.parse_args()
 
 
 def date_and_time(text: str) -> str:
@@ -61,9 +58,8 @@ def acquisition(args: argparse.Namespace, record: Path) -> Acquisition:
     return Acquisition.from_json(known)
 
 
-def main() -> int:
+def run(args: argparse.Namespace) -> int:
     """Convert."""
-    args = arguments()
     record = Path(args.record)
     if record.suffix in (".hea", ".dat", ".mat"):
         record = record.with_suffix("")
@@ -79,7 +75,3 @@ def main() -> int:
         return 1
     print(f"{out}: {outcome.status}, {outcome.size} bytes")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

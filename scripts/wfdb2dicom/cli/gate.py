@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Show the summary of a run, and fail when too many of its studies did."""
 
 import argparse
@@ -6,19 +5,20 @@ import json
 import sys
 from pathlib import Path
 
-from wfdb2dicom.cli import program
 from wfdb2dicom.results.summary import verdict, words
 from wfdb2dicom.system.whole_file import replace_file
 
 
-def main() -> int:
-    """Judge."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
     parser.add_argument("summary", type=Path, help="the JSON file that aggregate.py writes")
     parser.add_argument("passed", type=Path, help="file to write when not too many failed")
     parser.add_argument("--max-failed", type=float, default=0.05, help="share of the studies that may fail")
     parser.add_argument("--report", default="", help="page to name at the end")
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Judge."""
     summary = json.loads(args.summary.read_bytes())
     text = words(summary, args.max_failed) + (f"\nreport: {args.report}" if args.report else "")
     print(text)
@@ -28,7 +28,3 @@ def main() -> int:
         return 1
     replace_file(args.passed, (text.lstrip() + "\n").encode("utf-8", "surrogateescape"))
     return 0
-
-
-if __name__ == "__main__":
-    program.run(main)

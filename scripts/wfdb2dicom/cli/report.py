@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Write the report of a run: one HTML file."""
 
 import argparse
@@ -8,19 +7,18 @@ from wfdb2dicom import report
 from wfdb2dicom.cli import program
 
 
-def main() -> int:
-    """Report."""
-    program.without_pandas()
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
     parser.add_argument("page", type=Path, help="the HTML file to write")
     parser.add_argument("--summary", type=Path, required=True, help="the JSON file that aggregate.py writes")
     parser.add_argument("--manifest", type=Path, required=True, help="the Parquet file that aggregate.py writes")
     parser.add_argument("--receipts", type=Path, required=True, help="folder of the receipts")
     parser.add_argument("--max-failed", type=float, help="the share that may fail, default: that of the summary")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw at the same time")
-    report.run(report.Request(**vars(parser.parse_args())))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Report."""
+    program.without_pandas()
+    report.run(report.Request(**vars(args)))
     return 0
-
-
-if __name__ == "__main__":
-    program.run(main)

@@ -1,20 +1,15 @@
-#!/usr/bin/env python3
 """Put the receipts of all batches together: result CSV, error log, manifest and summary."""
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-from wfdb2dicom.batches.tables import TableError
 from wfdb2dicom.cli import program
-from wfdb2dicom.errors import ConfigError, complaint
 from wfdb2dicom.results import aggregate
 
 
-def arguments() -> argparse.Namespace:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line; the options mean what config.yaml says of those of the same name."""
-    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--input-csv", type=Path, required=True)
     parser.add_argument("--study-id-col", default="study_id")
     parser.add_argument("--dcm-dir", required=True)
@@ -30,19 +25,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--options", type=json.loads, default={}, help="the whole configuration as JSON")
     parser.add_argument("--digests", type=Path, help="file for digests of the results, and the token")
     parser.add_argument("--token", default="", help="text to be kept with them")
-    return parser.parse_args()
 
 
-def main() -> int:
+def run(args: argparse.Namespace) -> int:
     """Aggregate."""
     program.without_pandas()
-    try:
-        aggregate.run(aggregate.Request(**vars(arguments())))
-    except (ConfigError, TableError, OSError) as error:
-        print(f"error: {complaint(error)}", file=sys.stderr)
-        return 1
+    aggregate.run(aggregate.Request(**vars(args)))
     return 0
-
-
-if __name__ == "__main__":
-    program.run(main)

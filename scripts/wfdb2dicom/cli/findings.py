@@ -1,8 +1,6 @@
-#!/usr/bin/env python3
 """Join the tables of validate or roundtrip, show their summary, and fail when it tells of findings."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from wfdb2dicom.batches.tables import TableError
@@ -11,9 +9,8 @@ from wfdb2dicom.checks import sample
 WORDS = {words.name: words for words in (sample.VALIDATE, sample.ROUNDTRIP)}
 
 
-def arguments() -> argparse.Namespace:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     collect = commands.add_parser("collect", help="join the tables of the batches")
     collect.add_argument("kind", choices=sorted(WORDS))
@@ -22,24 +19,17 @@ def arguments() -> argparse.Namespace:
     collect.add_argument("table", type=Path, help="table to write")
     judge = commands.add_parser("judge", help="show the summary; exit status 1 on findings")
     judge.add_argument("verdict", type=Path, help="the JSON file beside the table")
-    return parser.parse_args()
 
 
-def main() -> int:
+def run(args: argparse.Namespace) -> int:
     """Join, or judge."""
-    args = arguments()
+    if args.command == "collect":
+        parts = [args.parts / plan.name for plan in sorted(args.plans.glob("*.tsv"))]
+        sample.collect(parts, args.table, WORDS[args.kind])
+        return 0
     try:
-        if args.command == "collect":
-            parts = [args.parts / plan.name for plan in sorted(args.plans.glob("*.tsv"))]
-            sample.collect(parts, args.table, WORDS[args.kind])
-            return 0
         verdict = sample.read_verdict(args.verdict)
-    except (TableError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    except ValueError as error:
+        raise TableError(f"{args.verdict} is not a whole table of this version; delete it and run again") from error
     print(verdict.text)
     return 1 if verdict.bad else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

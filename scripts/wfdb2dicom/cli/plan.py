@@ -1,20 +1,15 @@
-#!/usr/bin/env python3
 """Cut a CSV of studies into batches: one plan file each, with all that converting them needs."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from wfdb2dicom.batches import plan
-from wfdb2dicom.cli import program
 from wfdb2dicom.dicom import sop_classes
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.errors import ConfigError, complaint
 
 
-def arguments() -> argparse.Namespace:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line; the options mean what config.yaml says of those of the same name."""
-    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plans", type=Path, help="folder for the plan files")
     parser.add_argument("--receipts", type=Path, required=True, help="folder of the receipts")
     parser.add_argument("--token", required=True, help="text to be kept beside the plan files")
@@ -37,23 +32,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--annotations", action="store_true")
     parser.add_argument("--overwrite", action="store_true")
     parser.add_argument("--watch-sources", action="store_true")
-    return parser.parse_args()
 
 
-def main() -> int:
+def run(args: argparse.Namespace) -> int:
     """Plan, and say in one line what."""
-    given = vars(arguments())
+    given = vars(args)
     plans, receipts, token = (given.pop(name) for name in ("plans", "receipts", "token"))
     options = Options.from_mapping({key: given.pop(key) for key in Options.names()})
     for key in ("metadata", "patients"):
         given[key] = Path(given[key]) if given[key] else None
-    try:
-        print(plan.make(plan.Request(**given, options=options), plans, receipts, token))
-    except (ConfigError, OSError) as error:
-        print(f"error: {complaint(error)}", file=sys.stderr)
-        return 1
+    print(plan.make(plan.Request(**given, options=options), plans, receipts, token))
     return 0
-
-
-if __name__ == "__main__":
-    program.run(main)

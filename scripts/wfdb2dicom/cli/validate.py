@@ -1,19 +1,15 @@
-#!/usr/bin/env python3
 """Validate DICOM objects of receipts with dciodvfy and the project's checker: draw a sample, then a table a batch."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from wfdb2dicom.batches.tables import TableError, read_plan
+from wfdb2dicom.batches.tables import read_plan
 from wfdb2dicom.checks import sample, validate
-from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.system.whole_file import replace_file
 
 
-def arguments() -> argparse.Namespace:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     sample = commands.add_parser("sample", help="draw the sample of validate and roundtrip")
     sample.add_argument("--size", required=True, help="studies, or all")
@@ -24,10 +20,15 @@ def arguments() -> argparse.Namespace:
     batch.add_argument("plan", type=Path)
     batch.add_argument("receipt", type=Path)
     batch.add_argument("table", type=Path, help="table to write")
-    return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> str:
+def run(args: argparse.Namespace) -> int:
+    """Do it, and say in one line what; exit status 1 when it cannot be done, findings are for the table."""
+    print(_done(args))
+    return 0
+
+
+def _done(args: argparse.Namespace) -> str:
     """Do it, and say in one line what."""
     if args.command == "sample":
         validate.find_dciodvfy()  # before any work
@@ -38,17 +39,3 @@ def run(args: argparse.Namespace) -> str:
     options, _ = read_plan(args.plan)
     bad = validate.validate(args.receipt, limit, options["dcm_dir"], args.table)
     return f"validate batch {args.receipt.stem}: {bad} DICOM objects have findings"
-
-
-def main() -> int:
-    """Exit status 1 when something cannot be done; findings are for the table."""
-    try:
-        print(run(arguments()))
-    except (ConfigError, TableError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

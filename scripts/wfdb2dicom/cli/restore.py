@@ -1,17 +1,16 @@
-#!/usr/bin/env python3
 """Restore the WFDB record, .hea and .dat, from a DICOM ECG object."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from wfdb2dicom.cli.program import WrongArguments
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.page.restore import ORDERS, RestoreError, restore
 
 
-def arguments() -> argparse.Namespace:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dicom", type=Path)
     parser.add_argument("out_dir", type=Path, help="folder for <name>.hea and <name>.dat; made if missing")
     parser.add_argument("--name", default="", help="name of the record [the Study ID]")
@@ -23,18 +22,13 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--format", type=int, choices=[16, 24, 32], help="WFDB format [16; 32 for samples of 32 bits]")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there with other content")
-    return parser.parse_args()
 
 
-def main() -> int:
+def run(args: argparse.Namespace) -> int:
     """Restore, and say what was written."""
-    args = arguments()
     order = args.order.split(",") if "," in args.order else args.order
     if isinstance(order, str) and order != "stored" and order not in ORDERS:
-        print(
-            f"error: --order {order!r} is none of stored, {', '.join(ORDERS)}; or name leads: I,II,…", file=sys.stderr
-        )
-        return 2
+        raise WrongArguments(f"--order {order!r} is none of stored, {', '.join(ORDERS)}; or name leads: I,II,…")
     try:
         record = restore(args.dicom.read_bytes(), args.name, order=order, signal_format=args.format)
         for path in record.write(args.out_dir, overwrite=args.overwrite):
@@ -43,7 +37,3 @@ def main() -> int:
         print(f"error: {args.dicom}: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

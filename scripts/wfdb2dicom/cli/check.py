@@ -1,27 +1,23 @@
-#!/usr/bin/env python3
 """Check DICOM ECG objects for what the standard demands and validators do not look at; exit status 1 on a finding."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from wfdb2dicom.cli import program
 from wfdb2dicom.conformance.checker import check_file
 
 
-def arguments() -> argparse.Namespace:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--record", type=Path, help="WFDB record of the one FILE: compare the amplitudes too")
-    args = parser.parse_args()
-    if args.record and len(args.files) > 1:
-        parser.error("--record is the record of one FILE; give one")
-    return args
 
 
-def main() -> int:
+def run(args: argparse.Namespace) -> int:
     """Check, and print a line a finding."""
-    args = arguments()
+    if args.record and len(args.files) > 1:
+        raise program.WrongArguments("--record is the record of one FILE; give one FILE")
     status = 0
     for path in args.files:
         try:
@@ -38,7 +34,3 @@ def main() -> int:
             print(f"{path}: {finding}")
             status = 1
     return status
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Send the DICOM objects of a batch to an archive (batch), or say what all batches came to (summary).
 
 Credentials come from the environment alone: WFDB2DICOM_ARCHIVE_USER and WFDB2DICOM_ARCHIVE_PASSWORD, or
@@ -12,16 +11,15 @@ from pathlib import Path
 
 from wfdb2dicom.archive import send as sending
 from wfdb2dicom.archive import settings
-from wfdb2dicom.batches.tables import TableError
+from wfdb2dicom.archive.connect import connect
 from wfdb2dicom.errors import ConfigError, without_patient
 from wfdb2dicom.system.whole_file import replace_file
 
 _EXAMPLES = 5
 
 
-def arguments() -> argparse.Namespace:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True)
     batch = commands.add_parser("batch", help="send the objects of one batch")
     batch.add_argument("receipt", type=Path, help="receipt of the converted batch")
@@ -35,7 +33,6 @@ def arguments() -> argparse.Namespace:
     total.add_argument("summary", type=Path, help="JSON file to write")
     total.add_argument("tables", type=Path, nargs="*", help="tables of the batches")
     total.set_defaults(command=summarize)
-    return parser.parse_args()
 
 
 def send(args: argparse.Namespace) -> int:
@@ -46,7 +43,7 @@ def send(args: argparse.Namespace) -> int:
     credentials = settings.Credentials.from_environment()
     if credentials and not place.encrypted:
         print(f"warning: {place} is not encrypted, and the credentials can be read on the way", file=sys.stderr)
-    client = settings.connect(place, credentials)
+    client = connect(place, credentials)
     try:
         print(sending.run(args.receipt, args.table, args.journals, args.dcm_dir, place, client, token=args.token))
     finally:
@@ -71,15 +68,6 @@ def summarize(args: argparse.Namespace) -> int:
     return 0
 
 
-def main() -> int:
-    """Run the command; exit status 1 when it fails."""
-    args = arguments()
-    try:
-        return int(args.command(args))
-    except (settings.ArchiveError, ConfigError, TableError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def run(args: argparse.Namespace) -> int:
+    """Send, or add up."""
+    return int(args.command(args))
