@@ -16,8 +16,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
-demo: $(READY) ## convert the bundled demo: DICOM objects and results/studies.with_dcm.csv
-	$(BIN)/snakemake --cores 2
+DEMO := --directory demo --configfile tests/data/demo/config.yaml
+demo: $(READY) ## convert the bundled demo into the folder demo: DICOM objects and results/studies.with_dcm.csv
+	$(BIN)/snakemake --cores 2 $(DEMO)
 
 test: $(READY) ## run all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -30,7 +31,7 @@ lint: $(READY) ## every check of style, types and workflow, changing nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/snakemake --lint
+	$(BIN)/snakemake --lint $(DEMO)
 
 format: $(READY) ## format Python and Snakemake files
 	$(BIN)/ruff check --fix .
@@ -56,7 +57,7 @@ lock: $(READY) ## resolve requirements.lock anew from pyproject.toml; needs uv
 	    --upgrade --custom-compile-command "make lock" --quiet --output-file requirements.lock pyproject.toml
 
 clean: ## remove what runs and tools left behind
-	rm -rf results logs dicom build .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis scripts/*.egg-info
+	rm -rf demo results logs dicom build .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis scripts/*.egg-info
 	find scripts tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## the same and the environment

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from wfdb2dicom.checks.sample import Proof, read_proofs
 
@@ -23,7 +24,12 @@ class Folder:
     project: Path
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "snakemake", "-s", str(self.project / "Snakefile"), "--cores=2", *arguments]
+        demo = self.project / "tests/data/demo"
+        options = {"input_csv": f"{demo}/record_list.csv", "wfdb_dir": str(demo), "max_failed": 0.1}
+        options["metadata"] = f"{demo}/machine_measurements.csv"
+        (self.path / "demo.yaml").write_text(yaml.safe_dump(options))
+        command = [sys.executable, "-m", "snakemake", "-s", str(self.project / "Snakefile"), "--cores=2"]
+        command += [*arguments, "--configfile", "demo.yaml"]
         return subprocess.run(command, cwd=self.path, capture_output=True, text=True, check=False)
 
     def table(self, name: str) -> list[Proof]:

@@ -8,12 +8,19 @@ import pytest
 import yaml
 
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log, gather
+from wfdb2dicom.inputs import configuration
+from wfdb2dicom.inputs.configuration import check_inputs, error_log
 
 from .conftest import FIRST, ROOT, SNAKEMAKE, Work, start, study_path
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+DEFAULTS = yaml.safe_load((ROOT / "config.yaml").read_text())
 MINIMAL = {"input_csv": "studies.csv", "wfdb_dir": "wfdb"}
+
+
+def complete(given: dict[str, object]) -> dict[str, object]:
+    """The options of a run, with the project's defaults and schema."""
+    return configuration.complete(given, DEFAULTS, SCHEMA)
 
 
 class TestValues:
@@ -48,30 +55,30 @@ class TestValues:
     )
     def test_wrong_value(self, given: dict[str, object], words: list[str]) -> None:
         with pytest.raises(ConfigError) as error:
-            complete(MINIMAL | given, SCHEMA)
+            complete(MINIMAL | given)
         for word in words:
             assert word in str(error.value)
 
     @pytest.mark.parametrize("key", ["studies_per_job", "max_studies_per_job", "threads_per_job", "validate_sample"])
     def test_a_whole_number_may_be_written_as_a_decimal(self, key: str) -> None:
-        value = complete(MINIMAL | {key: 100.0}, SCHEMA)[key]
+        value = complete(MINIMAL | {key: 100.0})[key]
         assert (value, type(value)) == (100, int)
         with pytest.raises(ConfigError, match=rf"{key}: 100\.5 "):
-            complete(MINIMAL | {key: 100.5}, SCHEMA)
+            complete(MINIMAL | {key: 100.5})
 
     @pytest.mark.parametrize("text", ["true", "True", "false", "FALSE"])
     def test_truth_may_be_text_as_from_the_command_line(self, text: str) -> None:
-        assert complete(MINIMAL | {"overwrite": text}, SCHEMA)["overwrite"] is (text.lower() == "true")
+        assert complete(MINIMAL | {"overwrite": text})["overwrite"] is (text.lower() == "true")
 
     @pytest.mark.parametrize("key", ["timeout", "max_failed", "studies_per_job"])
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_what_is_no_finite_number_is_refused(self, key: str, value: float) -> None:
         with pytest.raises(ConfigError, match=rf"{key}: {value} is not a finite number"):
-            complete(MINIMAL | {key: value}, SCHEMA)
+            complete(MINIMAL | {key: value})
 
     def test_all_wrong_values_are_named_at_once(self) -> None:
         with pytest.raises(ConfigError, match=r"(?s)timeout.*lead_order"):
-            complete(MINIMAL | {"timeout": 0, "lead_order": "x"}, SCHEMA)
+            complete(MINIMAL | {"timeout": 0, "lead_order": "x"})
 
     @pytest.mark.parametrize(
         ("given", "path"),
@@ -79,58 +86,29 @@ class TestValues:
     )
     @pytest.mark.parametrize("key", ["dcm_dir", "wfdb_dir", "output_csv"])
     def test_paths_are_spelled_as_snakemake_compares_them(self, key: str, given: str, path: str) -> None:
-        assert complete(MINIMAL | {key: given}, SCHEMA)[key] == path
+        assert complete(MINIMAL | {key: given})[key] == path
 
-    def test_every_option_has_a_description_and_a_default_unless_it_is_required(self) -> None:
-        rules = yaml.safe_load(SCHEMA.read_text())
-        for key, rule in rules["properties"].items():
-            assert rule["description"], key
-            assert ("default" in rule) != (key in rules["required"]), key
+    def test_the_schema_describes_what_config_yaml_has_in_the_same_order(self) -> None:
+        properties = yaml.safe_load(SCHEMA.read_text())["properties"]
+        assert set(properties) == set(DEFAULTS)
+        assert all(rule["description"] and "default" not in rule for rule in properties.values())
 
-    def test_config_yaml_lists_every_option_with_its_default_apart_from_the_demo(self) -> None:
-        text = (ROOT / "config.yaml").read_text()
-        given = yaml.safe_load(text)
-        options = complete(given, SCHEMA)
-        assert given.keys() == options.keys()
-        defaults = complete(MINIMAL, SCHEMA)
-        assert {key for key in given if given[key] != defaults[key]} == {
-            "input_csv",
-            "wfdb_dir",
-            "metadata",
-            "max_failed",
-        }
-        lines = text.splitlines()
-        for key, default in defaults.items():
-            n = next(n for n, line in enumerate(lines) if line.startswith(f"{key}: "))
-            comment = lines[n - 1]
-            if key in MINIMAL:
-                assert comment.endswith("[required]"), key
-            else:
-                assert comment.endswith(
-                    f"[{yaml.safe_dump(default).splitlines()[0] if default != '' else chr(34) * 2}]"
-                ) or (comment.endswith(f'["{default}"]')), key
+    def test_every_default_is_a_value_that_the_schema_allows(self) -> None:
+        assert complete(MINIMAL) == DEFAULTS | MINIMAL
 
+    def test_what_must_be_given_has_no_default(self) -> None:
+        assert {key for key in DEFAULTS if DEFAULTS[key] == ""} >= set(MINIMAL)
+        with pytest.raises(ConfigError, match=r"(?s)input_csv: missing.*wfdb_dir: missing"):
+            complete(DEFAULTS)
 
-class TestOverlay:
-    """A configuration that names input_csv stands for itself; any other is laid over a config.yaml."""
+    def test_each_option_is_explained_where_its_default_is(self) -> None:
+        lines = (ROOT / "config.yaml").read_text().splitlines()
+        for key in DEFAULTS:
+            number = next(n for n, line in enumerate(lines) if line.startswith(f"{key}: "))
+            assert lines[number - 1].startswith("# "), key
 
-    def test_nothing_of_the_demo_is_mixed_into_a_configuration_of_its_own(self, tmp_path: Path) -> None:
-        assert gather(MINIMAL, tmp_path, ROOT) == MINIMAL
-
-    def test_a_few_options_overlay_the_config_of_the_working_directory(self, tmp_path: Path) -> None:
-        (tmp_path / "config.yaml").write_text("input_csv: mine.csv\ntimeout: 5\n")
-        assert gather({"timeout": 7}, tmp_path, ROOT) == {"input_csv": "mine.csv", "timeout": 7}
-
-    def test_without_one_the_demo_is_found_from_anywhere(self, tmp_path: Path) -> None:
-        options = gather({"timeout": 7}, tmp_path, ROOT)
-        assert options["input_csv"] == str(ROOT / "tests/data/demo/record_list.csv")
-        assert options["dcm_dir"] == "dicom"
-        assert options["timeout"] == 7
-
-    def test_a_config_that_is_no_mapping_is_refused(self, tmp_path: Path) -> None:
-        (tmp_path / "config.yaml").write_text("- input_csv\n")
-        with pytest.raises(ConfigError, match="holds no options"):
-            gather({}, tmp_path, ROOT)
+    def test_a_key_without_a_value_has_its_default(self) -> None:
+        assert complete(MINIMAL | {"timeout": None})["timeout"] == DEFAULTS["timeout"]
 
 
 class TestInputs:
@@ -141,7 +119,7 @@ class TestInputs:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "studies.csv").write_text("study_id,path\n1,a\n")
         (tmp_path / "wfdb").mkdir()
-        return complete(MINIMAL, SCHEMA)
+        return complete(MINIMAL)
 
     @pytest.mark.parametrize(
         ("given", "words"),
@@ -355,11 +333,16 @@ class TestRuns:
         assert work.dicom(FIRST).exists()
 
 
-def test_the_demo_does_not_take_the_place_of_other_results(work: Work) -> None:
-    """Who forgets --configfile is told so, and nothing is touched."""
+def test_a_run_without_a_configuration_says_which_keys_are_missing(work: Work) -> None:
+    """Whoever forgets --configfile is told so, and nothing is touched."""
     before = work.files()
-    snakefile = ["--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
-    refused = start([*SNAKEMAKE, *snakefile], work.folder)
+    refused = start([*SNAKEMAKE, "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"], work.folder)
     assert refused.status != 0
-    assert "would convert the bundled demo, but results/ here is of wfdb/record_list.csv" in refused.output
+    assert "input_csv: missing; give it in a --configfile" in refused.output
+    assert "wfdb_dir: missing; give it in a --configfile" in refused.output
     assert work.files() == before
+
+
+def test_options_of_the_command_line_overlay_those_of_the_file(work: Work) -> None:
+    run = start([*work.command(max_failed=0.001), "--config", "max_failed=0.5"], work.folder)
+    assert run.status == 0, run.output

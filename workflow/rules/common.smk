@@ -9,6 +9,7 @@ import time
 from functools import cache
 from pathlib import Path
 
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.current_basedir).parent.parent
@@ -18,7 +19,7 @@ if str(SCRIPTS) not in sys.path:
 
 from wfdb2dicom.system import lock
 from wfdb2dicom.batches import watch
-from wfdb2dicom.inputs.configuration import check_inputs, check_results, complete, error_log, gather
+from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.batches.progress import Observer
@@ -45,18 +46,16 @@ def refuse_prefix(*paths):
 
 
 def read_config():
-    """The complete options; those of a module are what its `config:` says and nothing else."""
+    """The complete options; what the `config:` of a module leaves out has its default too."""
     if set("{}") & set(str(ROOT)):
         raise WorkflowError(f"{ROOT} holds a brace, which Snakemake takes for a wildcard: rename the project's folder")
     as_module = workflow.modifier.skip_configfile
-    given = config if as_module else gather(config, Path.cwd(), ROOT)
     try:
-        options = complete(given, ROOT / "workflow/schemas/config.schema.yaml")
+        options = complete(config, load_configfile(ROOT / "config.yaml"), ROOT / "workflow/schemas/config.schema.yaml")
         # Jobs on other nodes need not look again. A module's inputs may be made by rules of the workflow around it.
         if workflow.is_main_process:
             refuse_prefix("results/plan", options["dcm_dir"], options["output_csv"])
             check_inputs(options, may_be_made_later=as_module)
-            check_results(options, Path.cwd(), ROOT)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
     return options

@@ -1,12 +1,11 @@
-"""The options of a run: their defaults, and every complaint about them before any work.
+"""The options of a run, and every error in them, found before any work.
 
-The schema (workflow/schemas/config.schema.yaml) holds names, types, limits, defaults and descriptions.
+config.yaml holds their defaults, the schema (workflow/schemas/config.schema.yaml) types, limits and descriptions.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 import math
 import os
 import re
@@ -49,13 +48,15 @@ OWN_FOLDERS = ("results/plan", "results/receipts", "results/progress")
 _BOOLEANS = {"true": True, "false": False}
 
 
-def complete(given: Mapping[str, Any], schema: Path) -> dict[str, Any]:
+def complete(given: Mapping[str, Any], defaults: Mapping[str, Any], schema: Path) -> dict[str, Any]:
     """The options of a run: those given, checked, and the defaults of the others.
 
     Parameters
     ----------
     given : mapping
-        What the user wrote.
+        What the user wrote; Snakemake has laid it over the defaults unless this workflow is a module.
+    defaults : mapping
+        Content of config.yaml.
     schema : Path
         The JSON schema as YAML.
 
@@ -72,9 +73,10 @@ def complete(given: Mapping[str, Any], schema: Path) -> dict[str, Any]:
     rules = _rules(schema)
     properties: dict[str, Any] = rules["properties"]
     problems = [_unknown(key, list(properties)) for key in given if key not in properties]
-    problems += [_missing(key, properties[key]) for key in rules["required"] if given.get(key) is None]
+    problems += [_missing(key, properties[key]) for key in rules["required"] if given.get(key) in (None, "")]
     # A key without a value (`metadata:`) is None in YAML: as good as left out.
     values = {key: value for key, value in given.items() if key in properties and value is not None}
+    values = {key: value for key, value in values.items() if value != "" or key not in rules["required"]}
     for key, value in values.items():
         if isinstance(value, float) and value.is_integer() and _is_whole(properties[key]):
             values[key] = value = int(value)  # for JSON Schema 2.0 is an integer, for the scripts it is none
@@ -94,8 +96,7 @@ def complete(given: Mapping[str, Any], schema: Path) -> dict[str, Any]:
             problems.append(f"{key}: {value!r} begins with what only a shell replaces: write the whole path")
     if problems:
         raise ConfigError("\n".join(["the configuration cannot be used:", *(f"  {p}" for p in problems)]))
-    defaults = {key: rule["default"] for key, rule in properties.items() if "default" in rule}
-    options = defaults | values
+    options = dict(defaults) | values
     # Not normpath: `link/..` need not be the folder that holds the link.
     return options | {key: str(Path(options[key])) for key in PATHS if options[key]}
 
@@ -108,52 +109,6 @@ def error_log(options: Mapping[str, Any]) -> str:
 def beside(output_csv: str, suffix: str) -> str:
     """The name of what belongs to a result CSV: `suffix` instead of ``.csv``, and behind any other ending."""
     return output_csv.removesuffix(".csv") + suffix
-
-
-def gather(given: Mapping[str, Any], working_dir: Path, home: Path) -> dict[str, Any]:
-    """What the user wrote, laid over a config.yaml unless it stands for itself.
-
-    A configuration that names input_csv stands for itself: nothing of the demo, or of another data set, is mixed in.
-    Any other is laid over the config.yaml of the working directory, or, where there is none, over that of the
-    project, whose relative inputs are relative to the project.
-
-    Parameters
-    ----------
-    given : mapping
-        From --configfile and --config.
-    working_dir, home : Path
-        Working directory, and folder of the project.
-
-    Returns
-    -------
-    dict
-        Not checked yet: see `complete`.
-
-    Raises
-    ------
-    ConfigError
-        When the config.yaml is no mapping of options.
-    """
-    if "input_csv" in given:
-        return dict(given)
-    own = working_dir / "config.yaml"
-    if own.exists():
-        return _read(own) | dict(given)
-    inputs = {
-        key: str(home / value) if key in INPUTS and isinstance(value, str) and value else value
-        for key, value in _read(home / "config.yaml").items()
-    }
-    return inputs | dict(given)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content or {}, dict):
-        raise ConfigError(f"{path} holds no options: write one 'key: value' on each line")
-    return content or {}
 
 
 def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False) -> None:
@@ -275,26 +230,3 @@ def _expected(value: object, rule: Mapping[str, Any], error: ValidationError) ->
 
 def _sentence(rule: Mapping[str, Any]) -> str:
     return str(rule["description"]).strip().split(". ")[0].rstrip(".")
-
-
-def check_results(options: Mapping[str, Any], working_dir: Path, home: Path) -> None:
-    """Keep the bundled demo from taking the place of the results of other data.
-
-    Who forgets --configfile gets the demo; in a folder with results of their own that is never what was meant.
-
-    Raises
-    ------
-    ConfigError
-        When the demo is to be converted where the results of another study CSV are.
-    """
-    demo = (home / "tests/data/demo/record_list.csv").resolve()
-    try:
-        summary = json.loads((working_dir / "results/summary.json").read_bytes())
-        earlier = str(summary["options"]["input_csv"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    if (working_dir / options["input_csv"]).resolve() == demo != (working_dir / earlier).resolve():
-        raise ConfigError(
-            f"input_csv: no configuration names one, so this would convert the bundled demo, but results/ here is of"
-            f" {earlier}: add the --configfile of that run, or --directory with another folder"
-        )
