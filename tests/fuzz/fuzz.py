@@ -34,6 +34,7 @@ with atheris.instrument_imports(include=["wfdb2dicom", "wfdb.io"]):
     from wfdb2dicom.inputs.measurements import read_metadata
     from wfdb2dicom.page import ecg, restore
     from wfdb2dicom.records.header import parse_plain
+    from wfdb2dicom.system.table import end_mark
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="wfdb2dicom-fuzz-"))
 
@@ -99,7 +100,7 @@ def pickle(data: bytes) -> None:
 def table(data: bytes) -> None:
     """A plan file or receipt is whole or damaged; a damaged one is a TableError. The digest is always right here."""
     path = SCRATCH / "t.tsv"
-    path.write_bytes(data + tables._end(data))
+    path.write_bytes(data + end_mark(data))
     for read in (tables.read_plan, tables.read_receipt, tables.read_run):
         with contextlib.suppress(tables.TableError):
             read(path)
