@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wfdb2dicom.checks.sample import Proof, read_proofs
+from wfdb2dicom.checks.checked_objects import CheckedObject, read_checked
 
 pytestmark = pytest.mark.workflow
 CONVERTED = 11  # of the demo's twelve studies
@@ -32,8 +32,8 @@ class Folder:
         command += [*arguments, "--configfile", "demo.yaml"]
         return subprocess.run(command, cwd=self.path, capture_output=True, text=True, check=False)
 
-    def table(self, name: str) -> list[Proof]:
-        return read_proofs(self.path / "results" / f"{name}.tsv")
+    def table(self, name: str) -> list[CheckedObject]:
+        return read_checked(self.path / "results" / f"{name}.tsv")
 
     def dicoms(self) -> list[Path]:
         return sorted((self.path / "dicom").rglob("*.dcm"))
@@ -52,7 +52,7 @@ def folder(project: Path, dciodvfy: Path, tmp_path_factory: pytest.TempPathFacto
 
 def test_every_converted_study_has_a_row_in_both_tables(folder: Folder) -> None:
     for name in ("validation", "roundtrip"):
-        assert [proof.result for proof in folder.table(name)] == ["good"] * CONVERTED
+        assert [item.result for item in folder.table(name)] == ["good"] * CONVERTED
 
 
 def jobs(run: subprocess.CompletedProcess[str]) -> set[str]:
@@ -92,9 +92,9 @@ def test_findings_fail_the_target_when_its_table_is_complete(folder: Folder, tmp
     assert run.returncode != 0
     assert f"of {CONVERTED} DICOM objects {CONVERTED - 1} conform, 1 have findings" in run.stdout
     assert "CID 3001" in run.stdout
-    bad = [proof for proof in mine.table("validation") if proof.result == "bad"]
+    bad = [item for item in mine.table("validation") if item.result == "bad"]
     assert len(mine.table("validation")) == CONVERTED
-    assert [proof.dcm_path for proof in bad] == [str(mine.dicoms()[0].relative_to(mine.path))]
+    assert [item.dcm_path for item in bad] == [str(mine.dicoms()[0].relative_to(mine.path))]
 
 
 def test_a_sample_that_differs_fails_the_round_trip(folder: Folder, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_sample_that_differs_fails_the_round_trip(folder: Folder, tmp_path: Pa
     run = mine.run("roundtrip", "--config", "validate_sample=all")
     assert run.returncode != 0
     assert "its samples are not those that the publisher gave the digest of" in run.stdout
-    assert [proof.result for proof in mine.table("roundtrip")].count("bad") == 1
+    assert [item.result for item in mine.table("roundtrip")].count("bad") == 1
 
 
 def flip_last_bit(path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_sample_has_exactly_the_size_wanted_and_is_always_the_same(folder: Fol
     for partition in ("auto", "1"):
         run = mine.run("validate", "--config", "validate_sample=4", f"studies_per_job={partition}")
         assert run.returncode == 0, run.stderr
-        drawn.append({proof.study_id for proof in mine.table("validation")})
+        drawn.append({item.study_id for item in mine.table("validation")})
     assert len(drawn[0]) == 4
     assert drawn[0] == drawn[1]
 

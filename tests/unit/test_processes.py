@@ -99,6 +99,21 @@ def test_results_come_in_the_order_of_the_tasks_and_may_be_left() -> None:
     assert list(pool.spread(abs, range(-50, 0), threads=3)) == list(range(50, 0, -1))
 
 
+def test_no_more_tasks_than_needed_are_read_ahead_and_their_results_keep_their_order() -> None:
+    read, finished, ahead = [], [], []
+
+    def tasks():
+        for task in range(100):
+            read.append(task)
+            yield task
+
+    for result in pool.spread(abs, tasks(), processes=2):
+        ahead.append(len(read) - len(finished))
+        finished.append(result)
+    assert finished == list(range(100))
+    assert max(ahead) == 5
+
+
 def _dies_at_three(task: int) -> int:
     if task == 3:
         os.kill(os.getpid(), signal.SIGKILL)

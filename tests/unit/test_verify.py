@@ -1,8 +1,9 @@
 """Verify: what is on disk against the receipts, without a trace of its own."""
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from wfdb2dicom.batches import job, plan
 from wfdb2dicom.batches.plan import Request
 from wfdb2dicom.checks import verify
+from wfdb2dicom.cli import main
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def converted(make_record: Callable[..., Path], tmp_path: Path) -> Path:
     return tmp_path
 
 
-def check(folder: Path) -> verify.Outcome:
+def check(folder: Path) -> verify.Verification:
     return verify.run(folder / "plan", folder / "receipts", folder / "verify.tsv", workers=1)
 
 
@@ -52,25 +54,19 @@ def test_a_folder_of_dicoms_that_is_gone_is_not_made_by_looking(converted: Path)
     assert not (converted / "dcm").exists()
 
 
-def test_no_more_chunks_than_needed_are_read_ahead_and_their_results_keep_their_order() -> None:
-    read, finished, ahead = [], [], []
+def dies(chunk: object) -> tuple[int, list[verify.Discrepancy]]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0, []
 
-    class Pool:
-        """A pool whose work is done when its result is asked for."""
 
-        def submit(self, function: object, chunk: int) -> Future:
-            class Result(Future):
-                def result(self, timeout: float | None = None) -> int:
-                    ahead.append(len(read) - len(finished))
-                    finished.append(chunk)
-                    return chunk
-
-            return Result()
-
-    def work():
-        for chunk in range(100):
-            read.append(chunk)
-            yield chunk
-
-    assert list(verify._in_turn(Pool(), work(), 4)) == list(range(100))
-    assert max(ahead) == 4
+def test_a_killed_process_is_named_in_one_line(
+    converted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the kernel kills one when memory runs out."""
+    monkeypatch.setattr(verify, "_check", dies)
+    monkeypatch.chdir(converted)
+    status = main.run(["verify", "--plans=plan", "--receipts=receipts", "--workers=2", "verify.tsv"])
+    assert status == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: one of its processes was killed, most often because memory ran out")
+    assert not (converted / "verify.tsv").exists()

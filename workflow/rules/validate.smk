@@ -1,5 +1,5 @@
-# The DICOMs judged: by validators (target validate), and by turning them back into WFDB files (target roundtrip).
-# Batches whose receipts have not changed are not judged again, and a table is complete before a target fails.
+# Checks of the DICOM objects: by validators (target validate), and by turning them back into WFDB files (target
+# roundtrip). A batch whose receipt is unchanged is not checked again, and a table is complete before a target fails.
 include: "validate_common.smk"
 
 
@@ -36,14 +36,14 @@ rule validate_batch:
         mem_mb=500,
         runtime=minutes_of_batch,
     params:
-        command=command("validate"),
+        command=command("validate batch"),
         rules=RULES_VERSION,
     shell:
-        "{params.command} batch --sample={input.sample:q} {input.plan:q} {input.receipt:q} {output.table:q}"
+        "{params.command} --sample={input.sample:q} {input.plan:q} {input.receipt:q} {output.table:q}"
         " 2>> {log:q} | tee -a {log:q}"
 
 
-rule roundtrip_batch:
+use rule validate_batch as roundtrip_batch with:
     input:
         plan="results/plan/{batch}.tsv",
         receipt="results/receipts/{batch}.tsv",
@@ -53,16 +53,9 @@ rule roundtrip_batch:
         table="results/roundtrip/{batch}.tsv",
     log:
         "logs/roundtrip/{batch}.log",
-    conda:
-        "../../envs/wfdb2dicom.yaml"
-    resources:
-        mem_mb=500,
-        runtime=minutes_of_batch,
     params:
         command=command("roundtrip"),
-    shell:
-        "{params.command} --sample={input.sample:q} {input.plan:q} {input.receipt:q} {output.table:q}"
-        " 2>> {log:q} | tee -a {log:q}"
+        rules="",
 
 
 rule validation:
@@ -70,42 +63,37 @@ rule validation:
         tables=tables_of("validation"),
     output:
         table="results/validation.tsv",
-        verdict="results/validation.json",
+        summary="results/validation.json",
     log:
         "logs/validation.log",
     retries: 0
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
-        command=command("findings"),
+        command=command("findings collect validate --plans=results/plan results/validation"),
     shell:
-        "{params.command} collect validate --plans=results/plan results/validation {output.table:q} 2> {log:q}"
+        "{params.command} {output.table:q} 2> {log:q}"
 
 
-rule roundtrips:
+use rule validation as roundtrips with:
     input:
         tables=tables_of("roundtrip"),
     output:
         table="results/roundtrip.tsv",
-        verdict="results/roundtrip.json",
+        summary="results/roundtrip.json",
     log:
         "logs/roundtrips.log",
-    retries: 0
-    conda:
-        "../../envs/wfdb2dicom.yaml"
     params:
-        command=command("findings"),
-    shell:
-        "{params.command} collect roundtrip --plans=results/plan results/roundtrip {output.table:q} 2> {log:q}"
+        command=command("findings collect roundtrip --plans=results/plan results/roundtrip"),
 
 
-# Without an output they run, and say what was found, whenever they are asked for. Receipts and tables are inputs of
-# theirs because Snakemake makes a missing file again only for the rule that stands last.
+# Without an output they run, and show the summary, whenever they are asked for. Receipts and tables are inputs too
+# because Snakemake makes a missing file again only if a rule that runs asks for it.
 rule validate:
     input:
         receipts=planned_receipts,
         tables=tables_of("validation"),
-        verdict="results/validation.json",
+        summary="results/validation.json",
     log:
         "logs/validate.log",
     retries: 0
@@ -114,20 +102,13 @@ rule validate:
     params:
         command=command("findings"),
     shell:
-        "{params.command} judge {input.verdict:q} 2>> {log:q} | tee -a {log:q}"
+        "{params.command} judge {input.summary:q} 2>> {log:q} | tee -a {log:q}"
 
 
-rule roundtrip:
+use rule validate as roundtrip with:
     input:
         receipts=planned_receipts,
         tables=tables_of("roundtrip"),
-        verdict="results/roundtrip.json",
+        summary="results/roundtrip.json",
     log:
         "logs/roundtrip.log",
-    retries: 0
-    conda:
-        "../../envs/wfdb2dicom.yaml"
-    params:
-        command=command("findings"),
-    shell:
-        "{params.command} judge {input.verdict:q} 2>> {log:q} | tee -a {log:q}"

@@ -1,6 +1,6 @@
 # What the rules of validate.smk share.
 from wfdb2dicom.conformance.standard import RULES_VERSION
-from wfdb2dicom.checks.sample import find_sums
+from wfdb2dicom.checks.published_digests import find_sums
 
 
 def tables_of(kind):

@@ -1,5 +1,5 @@
-# Every receipt against the disk as it is: nothing is converted first. Without an output it runs whenever asked for,
-# and its table is kept when it finds something.
+# Every receipt against the disk as it is: nothing is converted first. Without an output it runs whenever it is asked
+# for, and keeps its table when there are findings.
 rule verify:
     log:
         "logs/verify.log",

@@ -1,7 +1,7 @@
-"""The proof that nothing was lost: each DICOM is turned back into WFDB files, whose digests its publisher gave.
+"""Evidence that nothing was lost: each DICOM object is turned back into WFDB files, whose digests its publisher gave.
 
-SHA256SUMS.txt of the WFDB tree holds the digest of every file. The source itself is not read: what is compared is what
-its publisher states. Only where a header comes back in another spelling is the source's header looked at.
+SHA256SUMS.txt of the WFDB tree holds the digest of every file. The comparison is with what the publisher states, not
+with the source on disk, whose header is read only where it comes back in another spelling.
 """
 
 from __future__ import annotations
@@ -13,38 +13,20 @@ from hashlib import sha256
 from pathlib import Path
 
 from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, read_plan
-from wfdb2dicom.checks.sample import SUMS, Proof, chosen, find_sums, write_proofs
+from wfdb2dicom.checks.checked_objects import CheckedObject, write_checked
+from wfdb2dicom.checks.published_digests import SUMS, find_sums, read_sums
+from wfdb2dicom.checks.sample import sampled
 from wfdb2dicom.dicom import leads
 from wfdb2dicom.dicom.mapping import PER_MILLIVOLT
-from wfdb2dicom.errors import ConfigError, StudyError, describe
+from wfdb2dicom.errors import StudyError, describe
 from wfdb2dicom.page.restore import Restored, restore
 from wfdb2dicom.records.header import INVALID_16, Header, parse_plain, read_header_text
 
 _GAIN_TOLERANCE = 1e-9  # relative: decimal strings round 1/gain
-_INVALID = (INVALID_16, 0)  # a signal that begins with an invalid sample, and what some headers state then
+_INVALID = (INVALID_16, 0)  # the initial value of a signal that begins with an invalid sample, ours and some headers'
 
 
-def read_sums(path: Path, wanted: set[str]) -> dict[str, str]:
-    """Digests of the wanted files, by their path in the list; PhysioNet's form and that of sha256sum.
-
-    Raises
-    ------
-    ConfigError
-        When a line that concerns us is no digest.
-    """
-    found = {}
-    with open(path, "rb") as lines:
-        for line in lines:
-            digest, _, name = line.rstrip(b"\r\n").partition(b" ")
-            key = os.fsdecode(name.lstrip(b" *").removeprefix(b"./"))
-            if key in wanted:
-                if len(digest) != 64:
-                    raise ConfigError(f"{path} has no SHA-256 digest for {key!r}: {digest[:80]!r}; fetch it again")
-                found[key] = digest.decode("ascii", "replace").lower()
-    return found
-
-
-def prove(plan: Path, receipt: Path, limit: str, table: Path) -> int:
+def roundtrip(plan: Path, receipt: Path, limit: str, table: Path) -> int:
     """Turn the DICOM objects of a batch that belong to the sample back into WFDB files and compare their digests.
 
     Parameters
@@ -64,34 +46,34 @@ def prove(plan: Path, receipt: Path, limit: str, table: Path) -> int:
     Raises
     ------
     ConfigError
-        When there are no digests.
+        When the source has no list of digests.
     """
     options, planned = read_plan(plan)
     plans = {row.study_id: row for row in planned}
-    rows = [row for row in chosen(receipt, limit) if row.study_id in plans]
+    rows = [row for row in sampled(receipt, limit) if row.study_id in plans]
     wanted = {f"{plans[row.study_id].record}.{kind}" for row in rows for kind in ("hea", "dat")}
     sums = read_sums(find_sums(options["wfdb_dir"]), wanted)
-    proofs = [_prove_one(options, plans[row.study_id], row, sums) for row in rows]
-    write_proofs(table, proofs)
-    return sum(proof.result == "bad" for proof in proofs)
+    objects = [_roundtrip_one(options, plans[row.study_id], row, sums) for row in rows]
+    write_checked(table, objects)
+    return sum(item.result == "bad" for item in objects)
 
 
-def _prove_one(options: dict[str, str], plan: PlanRow, row: ReceiptRow, sums: dict[str, str]) -> Proof:
+def _roundtrip_one(options: dict[str, str], plan: PlanRow, row: ReceiptRow, sums: dict[str, str]) -> CheckedObject:
     path = os.path.join(options["dcm_dir"], row.dicom)
     record = os.path.join(options["wfdb_dir"], plan.record)
     try:
         if reason := _not_comparable(plan, row, sums):
-            return Proof(row.study_id, path, "open", (reason,))
+            return CheckedObject(row.study_id, path, "open", (reason,))
         content = Path(path).read_bytes()
         restored = _restore(content, plan.record, record, options.get("lead_order", "source"), sums)
         details = tuple(_differences(restored, plan.record, record, sums))
     except (OSError, StudyError, ValueError) as error:
-        return Proof(row.study_id, path, "bad", (describe(error),))
-    return Proof(row.study_id, path, "bad" if details else "good", details)
+        return CheckedObject(row.study_id, path, "bad", (describe(error),))
+    return CheckedObject(row.study_id, path, "bad" if details else "good", details)
 
 
 def _not_comparable(plan: PlanRow, row: ReceiptRow, sums: dict[str, str]) -> str:
-    """Why the digests say nothing of this study, "" when they do."""
+    """Why the digests cannot judge this study; "" when they can."""
     missing = [f".{kind}" for kind in ("hea", "dat") if f"{plan.record}.{kind}" not in sums]
     if missing:
         return f"{SUMS} does not list its {' and '.join(missing)}"
@@ -127,11 +109,11 @@ def _differences(restored: Restored, record: str, source: str, sums: dict[str, s
         text = read_header_text(source + ".hea")
         if _digest(text) != sums[f"{record}.hea"]:
             yield ".hea: the source on disk is not what the publisher gave the digest of either; fetch it again"
-        elif not _says_the_same(parse_plain(restored.header), parse_plain(text)):
-            yield ".hea: it does not say what the source says"
+        elif not _equal_but_for_spelling(parse_plain(restored.header), parse_plain(text)):
+            yield ".hea: it differs from the source in more than spelling"
 
 
-def _says_the_same(ours: Header | None, theirs: Header | None) -> bool:
+def _equal_but_for_spelling(ours: Header | None, theirs: Header | None) -> bool:
     """Whether two headers differ in spelling only; a date that only the CSV knew may have been added."""
     if ours is None or theirs is None or len(ours.signals) != len(theirs.signals):
         return False

@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from wfdb2dicom.batches.tables import ReceiptRow
-from wfdb2dicom.checks.sample import Proof, chosen, write_proofs
+from wfdb2dicom.checks.checked_objects import CheckedObject, write_checked
+from wfdb2dicom.checks.sample import sampled
 from wfdb2dicom.conformance import standard
 from wfdb2dicom.conformance.checker import check_file
 from wfdb2dicom.errors import ConfigError, describe
@@ -95,12 +96,12 @@ def validate(receipt: Path, limit: str, dcm_dir: str, table: Path) -> int:
         When dciodvfy is missing.
     """
     program = find_dciodvfy()
-    proofs = [_validate_one(program, row, os.path.join(dcm_dir, row.dicom)) for row in chosen(receipt, limit)]
-    write_proofs(table, proofs)
-    return sum(proof.result == "bad" for proof in proofs)
+    objects = [_validate_one(program, row, os.path.join(dcm_dir, row.dicom)) for row in sampled(receipt, limit)]
+    write_checked(table, objects)
+    return sum(item.result == "bad" for item in objects)
 
 
-def _validate_one(program: Path, row: ReceiptRow, path: str) -> Proof:
+def _validate_one(program: Path, row: ReceiptRow, path: str) -> CheckedObject:
     try:
         details = [f"checker: {finding}" for finding in check_file(path)]
         sop_class = json.loads(row.facts).get("sop_class_uid", "") if row.facts else ""
@@ -108,7 +109,7 @@ def _validate_one(program: Path, row: ReceiptRow, path: str) -> Proof:
         if known:
             details += [f"dciodvfy: {line}" for line in ask_dciodvfy(program, os.path.abspath(path))]
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return Proof(row.study_id, path, "bad", (describe(error),))
+        return CheckedObject(row.study_id, path, "bad", (describe(error),))
     if details:
-        return Proof(row.study_id, path, "bad", tuple(details))
-    return Proof(row.study_id, path, "good") if known else Proof(row.study_id, path, "open")
+        return CheckedObject(row.study_id, path, "bad", tuple(details))
+    return CheckedObject(row.study_id, path, "good") if known else CheckedObject(row.study_id, path, "open")

@@ -8,15 +8,15 @@ from wfdb2dicom.checks import roundtrip
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser.add_argument("--sample", type=Path, required=True, help="as validate.py draws it")
+    parser.add_argument("--sample", type=Path, required=True, help="file that `validate sample` wrote")
     parser.add_argument("plan", type=Path)
     parser.add_argument("receipt", type=Path)
     parser.add_argument("table", type=Path, help="table to write")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit status 1 when something cannot be done; differences are for the table."""
+    """Compare; exit status 1 when something cannot be done, while differences are rows of the table."""
     limit = args.sample.read_text(encoding="ascii").strip()
-    bad = roundtrip.prove(args.plan, args.receipt, limit, args.table)
+    bad = roundtrip.roundtrip(args.plan, args.receipt, limit, args.table)
     print(f"roundtrip batch {args.receipt.stem}: {bad} DICOM objects do not give their WFDB files back")
     return 0

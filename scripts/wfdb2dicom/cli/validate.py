@@ -1,4 +1,4 @@
-"""Validate DICOM objects of receipts with dciodvfy and the project's checker: draw a sample, then a table a batch."""
+"""Validate DICOM objects with dciodvfy and the project's checker: draw a sample, then write a table per batch."""
 
 import argparse
 from pathlib import Path
@@ -23,13 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it, and say in one line what; exit status 1 when it cannot be done, findings are for the table."""
+    """Validate; exit status 1 when something cannot be done, while findings are rows of the table."""
     print(_done(args))
     return 0
 
 
 def _done(args: argparse.Namespace) -> str:
-    """Do it, and say in one line what."""
+    """Do it, and say in one line what was done."""
     if args.command == "sample":
         validate.find_dciodvfy()  # before any work
         limit = sample.limit_of_sample(sorted(args.receipts.glob("*.tsv")), args.size)
