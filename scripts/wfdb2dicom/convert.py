@@ -19,18 +19,11 @@ from wfdb2dicom.dicom.mapping import Study, describe_study, is_other, with_paddi
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.template import template
 from wfdb2dicom.errors import LeadError, StudyError, UnitsError
-from wfdb2dicom.records.header import (
-    INVALID_16,
-    Header,
-    Samples,
-    Source,
-    parse_plain,
-    plain_size,
-    read_header_text,
-    read_plain_samples,
-)
+from wfdb2dicom.records.header import INVALID_16, Header, Samples, parse_plain
+from wfdb2dicom.records.plain_reader import plain_size, read_plain_samples
 from wfdb2dicom.records.readahead import ReadAhead
 from wfdb2dicom.records.samples import checksums, find_flat, find_invalid, verify_samples
+from wfdb2dicom.records.source_file import Source, read_header_text
 from wfdb2dicom.records.stamps import further_sources
 from wfdb2dicom.system.output_tree import Target
 

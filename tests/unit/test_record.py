@@ -11,15 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdb2dicom.errors import ChecksumError, HeaderError, PathError, SignalError
-from wfdb2dicom.records.header import (
-    MAX_HEADER_BYTES,
-    Source,
-    parse_moment,
-    parse_plain,
-    read_header_text,
-    read_plain_samples,
-)
+from wfdb2dicom.records.header import parse_moment, parse_plain
+from wfdb2dicom.records.plain_reader import read_plain_samples
 from wfdb2dicom.records.samples import reduce_columns, verify_samples
+from wfdb2dicom.records.source_file import MAX_HEADER_BYTES, Source, read_header_text
 
 
 def plain(record: Path):

@@ -20,7 +20,8 @@ from wfdb2dicom.dicom import leads
 from wfdb2dicom.dicom.mapping import PER_MILLIVOLT
 from wfdb2dicom.errors import StudyError, describe
 from wfdb2dicom.page.restore import Restored, restore
-from wfdb2dicom.records.header import INVALID_16, Header, parse_plain, read_header_text
+from wfdb2dicom.records.header import INVALID_16, Header, parse_plain
+from wfdb2dicom.records.source_file import read_header_text
 
 _GAIN_TOLERANCE = 1e-9  # relative: decimal strings round 1/gain
 _INVALID = (INVALID_16, 0)  # the initial value of a signal that begins with an invalid sample, ours and some headers'

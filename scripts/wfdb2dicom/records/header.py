@@ -13,9 +13,7 @@ goes through the wfdb package (`wfdb2dicom.records.wfdb_reader`).
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -23,12 +21,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from wfdb2dicom.errors import HeaderError, PathError, SignalError
-from wfdb2dicom.system.paths import is_below, real_path
-
 Samples = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
-MAX_HEADER_BYTES = 1_000_000
 INVALID_16 = -32768  # the invalid sample of format 16, wfdb's NaN (signal(5))
 
 
@@ -191,108 +185,3 @@ def parse_plain(text: bytes) -> Header | None:
         signal_file=file,
         byte_offset=int(offset or 0),
     )
-
-
-OPEN_SOURCE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO would be waited for
-
-
-class Source:
-    """An open source file, a regular one below its root.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    root : str
-        Resolved path of the tree it must lie in, "" for anywhere.
-    fd : int, optional
-        Its descriptor where it is open already, see `wfdb2dicom.records.readahead`.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be opened.
-    PathError, SignalError
-        When it lies outside the root, or is no regular file (a FIFO would block for ever).
-    """
-
-    __slots__ = ("fd", "mtime_ns", "path", "size")
-
-    def __init__(self, path: str, root: str, fd: int | None = None) -> None:
-        self.path = path
-        self.fd = os.open(path, OPEN_SOURCE) if fd is None else fd
-        try:
-            status = os.fstat(self.fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise SignalError(f"{path} is not a regular file")
-            if root and not is_below(real_path(self.fd, path), root):
-                raise PathError(f"{path} leads out of wfdb_dir through a link; point wfdb_dir at the real folder")
-        except BaseException:
-            os.close(self.fd)
-            raise
-        self.size = status.st_size
-        self.mtime_ns = status.st_mtime_ns
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.fd)
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes from the start of the file."""
-        content = os.pread(self.fd, size, 0)
-        while 0 < len(content) < size and (more := os.pread(self.fd, size - len(content), len(content))):
-            content += more
-        return content
-
-
-def read_header_text(path: str, root: str = "", fd: int | None = None) -> bytes:
-    """The bytes of one header file; the arguments are those of `Source`.
-
-    Raises
-    ------
-    HeaderError
-        When the file is empty or longer than any header is.
-    """
-    with Source(path, root, fd) as source:
-        if source.size > MAX_HEADER_BYTES:
-            raise HeaderError(f"{path} has {source.size} bytes; a WFDB header has a few thousand")
-        text = source.read(source.size)
-    if not text.strip():
-        raise HeaderError(f"{path} is empty; fetch it again")
-    return text
-
-
-def plain_size(header: Header) -> int:
-    """Bytes that the signal file of a plain record has, by its header."""
-    return header.byte_offset + 2 * len(header.signals) * (header.n_samples or 0)
-
-
-def read_plain_samples(source: Source, header: Header) -> npt.NDArray[np.int16]:
-    """The samples of a plain record, its signal file already open.
-
-    Returns
-    -------
-    ndarray of int16, shape (n_samples, n_signals)
-
-    Raises
-    ------
-    SignalError
-        When the file does not have exactly the length that the header gives.
-    """
-    n_signals = len(header.signals)
-    frame = 2 * n_signals
-    n_samples = header.n_samples
-    if n_samples is None:
-        n_samples = max(0, source.size - header.byte_offset) // frame
-    expected = header.byte_offset + n_samples * frame
-    if source.size != expected or n_samples == 0:
-        raise SignalError(
-            f"{source.path} has {source.size} bytes where the header ({n_signals} signals x {n_samples} samples) needs"
-            f" {expected}; fetch it again"
-        )
-    content = source.read(expected)
-    if len(content) != expected:
-        raise SignalError(f"{source.path} gave {len(content)} of its {expected} bytes; it changed while it was read")
-    return np.frombuffer(content, "<i2", offset=header.byte_offset).reshape(n_samples, n_signals)

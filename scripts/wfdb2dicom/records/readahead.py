@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from wfdb2dicom.records.header import OPEN_SOURCE
+from wfdb2dicom.records.source_file import OPEN_SOURCE
 
 _MOST = 4 << 20  # bytes of a file: of a recording of days, the beginning will do
 

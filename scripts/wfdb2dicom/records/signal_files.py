@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from wfdb2dicom.errors import HeaderError, PathError, SignalError
-from wfdb2dicom.records.header import Source
+from wfdb2dicom.records.source_file import Source
 
 
 class Format(NamedTuple):

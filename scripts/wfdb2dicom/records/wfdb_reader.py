@@ -19,17 +19,10 @@ from typing import Any
 import numpy as np
 
 from wfdb2dicom.errors import HeaderError, LeadError, SignalError, StudyError
-from wfdb2dicom.records.header import (
-    Header,
-    Record,
-    Samples,
-    Signal,
-    parse_comments,
-    parse_moment,
-    read_header_text,
-)
+from wfdb2dicom.records.header import Header, Record, Samples, Signal, parse_comments, parse_moment
 from wfdb2dicom.records.samples import verify_samples
 from wfdb2dicom.records.signal_files import FORMATS, check_files
+from wfdb2dicom.records.source_file import read_header_text
 
 _MAX_SIGNALS = 1000
 _MAX_NAME = 64  # characters of a signal that is only named

@@ -1,0 +1,44 @@
+"""The samples of plain records: one signal file of format 16, as in MIMIC-IV-ECG and the CinC challenges."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from wfdb2dicom.errors import SignalError
+from wfdb2dicom.records.header import Header
+from wfdb2dicom.records.source_file import Source
+
+
+def plain_size(header: Header) -> int:
+    """Bytes that the signal file of a plain record has, by its header."""
+    return header.byte_offset + 2 * len(header.signals) * (header.n_samples or 0)
+
+
+def read_plain_samples(source: Source, header: Header) -> npt.NDArray[np.int16]:
+    """The samples of a plain record, its signal file already open.
+
+    Returns
+    -------
+    ndarray of int16, shape (n_samples, n_signals)
+
+    Raises
+    ------
+    SignalError
+        When the file does not have exactly the length that the header gives.
+    """
+    n_signals = len(header.signals)
+    frame = 2 * n_signals
+    n_samples = header.n_samples
+    if n_samples is None:
+        n_samples = max(0, source.size - header.byte_offset) // frame
+    expected = header.byte_offset + n_samples * frame
+    if source.size != expected or n_samples == 0:
+        raise SignalError(
+            f"{source.path} has {source.size} bytes where the header ({n_signals} signals x {n_samples} samples) needs"
+            f" {expected}; fetch it again"
+        )
+    content = source.read(expected)
+    if len(content) != expected:
+        raise SignalError(f"{source.path} gave {len(content)} of its {expected} bytes; it changed while it was read")
+    return np.frombuffer(content, "<i2", offset=header.byte_offset).reshape(n_samples, n_signals)

@@ -1,0 +1,80 @@
+"""Source files: opened once, regular, and inside the tree that they belong to."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from wfdb2dicom.errors import HeaderError, PathError, SignalError
+from wfdb2dicom.system.paths import is_below, real_path
+
+MAX_HEADER_BYTES = 1_000_000
+OPEN_SOURCE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO would be waited for
+
+
+class Source:
+    """An open source file, a regular one below its root.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    root : str
+        Resolved path of the tree it must lie in, "" for anywhere.
+    fd : int, optional
+        Its descriptor where it is open already, see `wfdb2dicom.records.readahead`.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be opened.
+    PathError, SignalError
+        When it lies outside the root, or is no regular file (a FIFO would block for ever).
+    """
+
+    __slots__ = ("fd", "mtime_ns", "path", "size")
+
+    def __init__(self, path: str, root: str, fd: int | None = None) -> None:
+        self.path = path
+        self.fd = os.open(path, OPEN_SOURCE) if fd is None else fd
+        try:
+            status = os.fstat(self.fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise SignalError(f"{path} is not a regular file")
+            if root and not is_below(real_path(self.fd, path), root):
+                raise PathError(f"{path} leads out of wfdb_dir through a link; point wfdb_dir at the real folder")
+        except BaseException:
+            os.close(self.fd)
+            raise
+        self.size = status.st_size
+        self.mtime_ns = status.st_mtime_ns
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes from the start of the file."""
+        content = os.pread(self.fd, size, 0)
+        while 0 < len(content) < size and (more := os.pread(self.fd, size - len(content), len(content))):
+            content += more
+        return content
+
+
+def read_header_text(path: str, root: str = "", fd: int | None = None) -> bytes:
+    """The bytes of one header file; the arguments are those of `Source`.
+
+    Raises
+    ------
+    HeaderError
+        When the file is empty or longer than any header is.
+    """
+    with Source(path, root, fd) as source:
+        if source.size > MAX_HEADER_BYTES:
+            raise HeaderError(f"{path} has {source.size} bytes; a WFDB header has a few thousand")
+        text = source.read(source.size)
+    if not text.strip():
+        raise HeaderError(f"{path} is empty; fetch it again")
+    return text
