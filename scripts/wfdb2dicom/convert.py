@@ -25,7 +25,7 @@ from wfdb2dicom.records.readahead import ReadAhead
 from wfdb2dicom.records.samples import checksums, find_flat, find_invalid, verify_samples
 from wfdb2dicom.records.source_file import Source, read_header_text
 from wfdb2dicom.records.stamps import further_sources
-from wfdb2dicom.system.output_tree import Target
+from wfdb2dicom.system.output_tree import OutputTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,11 @@ def convert_record(
         What keeps this record from being converted.
     OSError
         When its files cannot be read.
-    TargetError
+    OutputError
         When the DICOM cannot be written.
     """
     folder, name = os.path.split(os.path.abspath(dicom))
-    with closing(Target(folder)) as target:
+    with closing(OutputTree(folder)) as target:
         converter = Converter("", target, options or Options())
         return converter.convert(converter.describe(os.fspath(record), acquisition), name)
 
@@ -109,7 +109,7 @@ class Converter:
     ----------
     wfdb_dir : str
         The root of the records, "" to take any path.
-    target : Target
+    target : OutputTree
         The root of the DICOM files.
     options : Options
     overwrite : bool
@@ -123,7 +123,7 @@ class Converter:
         were before they were read.
     """
 
-    def __init__(self, wfdb_dir: str, target: Target, options: Options, *, overwrite: bool = False) -> None:
+    def __init__(self, wfdb_dir: str, target: OutputTree, options: Options, *, overwrite: bool = False) -> None:
         self._wfdb_dir = wfdb_dir
         self._root = os.path.realpath(wfdb_dir) if wfdb_dir else ""
         self._target = target
@@ -168,7 +168,7 @@ class Converter:
 
         Raises
         ------
-        StudyError, OSError, TargetError
+        StudyError, OSError, OutputError
             As `convert_record`.
         """
         absent = described.path + ".dat" in self._ahead  # it was looked for then

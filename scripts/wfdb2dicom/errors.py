@@ -2,7 +2,7 @@
 
 A failed study is data, not a failed job: everything that a study itself is to blame for is raised as a
 `StudyError` (or an `OSError` on its source files) and ends as text in the ``dcm_error`` column.
-What no study is to blame for (`TargetError`, `ConfigError`) stops the job or the run.
+What no study is to blame for (`OutputError`, `ConfigError`) stops the job or the run.
 """
 
 import builtins
@@ -65,7 +65,7 @@ class ConfigError(Wfdb2DicomError):
     """What stops a run before any work: names the key or column, its value and the remedy."""
 
 
-class TargetError(Wfdb2DicomError):
+class OutputError(Wfdb2DicomError):
     """The output cannot be written (disk full, read-only, forbidden): the job fails, no study is to blame."""
 
 
@@ -101,7 +101,7 @@ _PATIENT = re.compile(r"\b(subject(?:_id)?|patient(?:_id)?)( is)? ('[^']*'|\"[^\
 _PATIENT_FOLDER = re.compile(r"\bp\d{8}\b")
 
 
-def without_patient(error: str, *known: str) -> str:
+def mask_patient(error: str, *known: str) -> str:
     """The words of an error for log and screen: no folders, which MIMIC-IV-ECG names after patients, and no patients.
 
     Parameters
@@ -116,11 +116,11 @@ def without_patient(error: str, *known: str) -> str:
     return error
 
 
-def complaint(error: BaseException) -> str:
+def stop_message(error: BaseException) -> str:
     """What stopped a job or a run, for the screen: a target's file without its folders, which may name a patient."""
     if isinstance(error, OSError):
         return f"{describe(error).partition(': ')[2]}; no result is lost, mend it and run again"
-    return _without_folders(str(error)) if isinstance(error, TargetError) else str(error)
+    return _without_folders(str(error)) if isinstance(error, OutputError) else str(error)
 
 
 def _without_folders(words: str) -> str:

@@ -34,7 +34,7 @@ from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.convert import Converter
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.system import linux
-from wfdb2dicom.system.output_tree import Target
+from wfdb2dicom.system.output_tree import OutputTree
 
 REFERENCE = Path(__file__).with_name("hotpath.json")
 STUDIES = 12
@@ -67,7 +67,7 @@ def measure(conversion: Conversion = convert) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=place) as folder:
         tree.write(Path(folder, "tree"), STUDIES, 5000)
         records = [str(path.with_suffix("")) for path in sorted(Path(folder, "tree").rglob("*.hea"))]
-        converter = Converter("", Target(folder), Options())
+        converter = Converter("", OutputTree(folder), Options())
         for n, record in enumerate(records):  # templates are encoded, caches filled
             conversion(converter, record, f"first/{n}/x.dcm")
         calls, os_calls = _count(lambda: conversion(converter, records[0], "counted/0/x.dcm"))

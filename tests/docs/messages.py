@@ -9,7 +9,7 @@ from typing import NamedTuple
 BASES = {
     "StudyError",
     "ConfigError",
-    "TargetError",
+    "OutputError",
     "TableError",
     "EcgError",
     "ArchiveError",

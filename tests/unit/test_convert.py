@@ -24,7 +24,7 @@ from wfdb2dicom.errors import (
     SubjectMismatch,
     UnitsError,
 )
-from wfdb2dicom.system.output_tree import Target
+from wfdb2dicom.system.output_tree import OutputTree
 
 from .conftest import MIMIC_ORDER, ecg
 
@@ -163,7 +163,7 @@ def test_a_file_that_is_up_to_date_is_not_touched(make_record, acquisition, tmp_
 
 
 def test_overwrite_writes_what_is_up_to_date(make_record, acquisition, tmp_path: Path) -> None:
-    record, target = make_record(), Target(str(tmp_path))
+    record, target = make_record(), OutputTree(str(tmp_path))
     plain, overwriting = (Converter("", target, Options(), overwrite=o) for o in (False, True))
     assert plain.convert(plain.describe(str(record), acquisition), "x.dcm").status == "converted"
     inode = (tmp_path / "x.dcm").stat().st_ino
@@ -304,7 +304,7 @@ def test_a_patient_named_by_the_csv_alone_is_taken(convert, make_record) -> None
 
 def test_check_names_what_does_not_hold(make_record, acquisition, tmp_path: Path) -> None:
     record, dicom = make_record(), tmp_path / "x.dcm"
-    checker = Converter("", Target(str(tmp_path)), Options())
+    checker = Converter("", OutputTree(str(tmp_path)), Options())
 
     def check(**values: str) -> str:
         return checker.check(str(record), "x.dcm", replace(acquisition, **values))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wfdb2dicom.errors import TargetError, complaint, without_patient
+from wfdb2dicom.errors import OutputError, mask_patient, stop_message
 
 FOLDER = "files/p1000/p10000032/s40689238"
 
@@ -33,13 +33,13 @@ FOLDER = "files/p1000/p10000032/s40689238"
     ],
 )
 def test_an_error_on_the_screen_keeps_its_words_and_the_names_of_files(error: str, shown: str) -> None:
-    assert without_patient(error) == shown
+    assert mask_patient(error) == shown
 
 
 def test_what_is_known_of_the_patient_is_left_out_wherever_it_stands() -> None:
-    assert without_patient("RangeError: AB of 1 AB.dat ABC", "AB") == "RangeError: … of 1 ….dat ABC"
+    assert mask_patient("RangeError: AB of 1 AB.dat ABC", "AB") == "RangeError: … of 1 ….dat ABC"
 
 
 def test_what_stops_a_job_names_the_file_without_its_folders() -> None:
-    error = TargetError(f"cannot write '/data/{FOLDER}/1.dcm': No space left on device; mend it and run again")
-    assert complaint(error) == "cannot write '1.dcm': No space left on device; mend it and run again"
+    error = OutputError(f"cannot write '/data/{FOLDER}/1.dcm': No space left on device; mend it and run again")
+    assert stop_message(error) == "cannot write '1.dcm': No space left on device; mend it and run again"

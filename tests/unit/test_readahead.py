@@ -7,7 +7,7 @@ from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.convert import Converter
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.records.readahead import ReadAhead
-from wfdb2dicom.system.output_tree import Target
+from wfdb2dicom.system.output_tree import OutputTree
 
 
 def open_files() -> int:
@@ -41,7 +41,7 @@ def test_a_study_leaves_no_file_open_whether_it_converts_or_fails(tmp_path: Path
     whole, cut = make_record(name="1", folder="wfdb"), make_record(name="2", folder="wfdb")
     header = Path(f"{cut}.hea")
     header.write_text(header.read_text().replace("mV", "mmHg"))  # fails before its signals are read
-    target = Target(str(tmp_path / "dcm"))
+    target = OutputTree(str(tmp_path / "dcm"))
     converter = Converter("", target, Options())
     before = open_files()
     for record in (whole, cut, whole):  # the last time it is up to date

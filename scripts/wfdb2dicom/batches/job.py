@@ -23,7 +23,7 @@ from wfdb2dicom.batches.tables import (
 )
 from wfdb2dicom.batches.worker import Job
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.errors import TargetError, is_transient
+from wfdb2dicom.errors import OutputError, is_transient
 from wfdb2dicom.system.stable_storage import StableStorage
 
 
@@ -82,7 +82,7 @@ def run(
 
     Raises
     ------
-    TargetError
+    OutputError
         When the target cannot be written, or another plan has taken the place of this one. No receipt is written then;
         files already there are found by the next run.
     """
@@ -115,7 +115,7 @@ def _require_unchanged(plan: Path, digest: str) -> None:
     except OSError:  # storage that does not answer says nothing
         return
     if not unchanged:
-        raise TargetError(f"{plan} is another one now: a later run has planned this batch anew, and converts it")
+        raise OutputError(f"{plan} is another one now: a later run has planned this batch anew, and converts it")
 
 
 def _settled(rows: list[PlanRow], prints: list[str], known: dict[str, ReceiptRow]) -> list[ReceiptRow | None]:
@@ -136,7 +136,7 @@ def _give_receipt(path: Path, rows: list[ReceiptRow], summary: Summary, started:
     try:
         write_receipt(path, rows, run=about)
     except OSError as error:
-        raise TargetError(f"cannot write {str(path)!r}: {error.strerror}; mend it and run again") from error
+        raise OutputError(f"cannot write {str(path)!r}: {error.strerror}; mend it and run again") from error
 
 
 def _known_failures(previous: Path | None, retry_failed: str) -> dict[str, ReceiptRow]:

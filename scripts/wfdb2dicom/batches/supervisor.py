@@ -22,7 +22,7 @@ from wfdb2dicom.batches.progress import Note
 from wfdb2dicom.batches.tables import ReceiptRow, failure
 from wfdb2dicom.batches.worker import Job, Place, work
 from wfdb2dicom.batches.worker_reports import Reports
-from wfdb2dicom.errors import TargetError
+from wfdb2dicom.errors import OutputError
 from wfdb2dicom.system.stable_storage import StableStorage
 
 _DEATH_SECONDS = 5.0
@@ -104,7 +104,7 @@ class Supervisor:
 
         Raises
         ------
-        TargetError
+        OutputError
             When the target cannot be written, workers die before they come to a study, or `check_plan` raises it.
         """
         self._waiting.extend(todo)
@@ -164,7 +164,7 @@ class Supervisor:
             return
         for results in reports:
             if isinstance(results, str):
-                raise TargetError(results)
+                raise OutputError(results)
             for result in results:
                 self._results[worker.pending.popleft()] = result
                 self._note.add(failed=result.status == "failed")
@@ -178,7 +178,7 @@ class Supervisor:
         if on < 0:
             self._stillborn += 1
             if self._stillborn > _STILLBORN:
-                raise TargetError(f"workers cannot start: {error}; check memory limits and installation")
+                raise OutputError(f"workers cannot start: {error}; check memory limits and installation")
         else:
             if on not in worker.pending:  # it died between two chunks
                 on = worker.pending[0]

@@ -17,10 +17,10 @@ from wfdb2dicom.batches.watch import FURTHER
 from wfdb2dicom.batches.worker_reports import send
 from wfdb2dicom.convert import Converter, Described
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.errors import CHANGED, TargetError, describe, is_transient
+from wfdb2dicom.errors import CHANGED, OutputError, describe, is_transient
 from wfdb2dicom.records.stamps import sources
 from wfdb2dicom.system.linux import die_with_parent, keep_freed_memory
-from wfdb2dicom.system.output_tree import Target
+from wfdb2dicom.system.output_tree import OutputTree
 
 _REPORT_SECONDS = 0.02  # a worker reports when its last report is older than this, and at the end of a chunk
 _GROUP = 8  # studies that take each step together; asked for so long before, a file from a disk costs 0.26 ms, not 0.47
@@ -80,7 +80,7 @@ class Job:
             return failure(row, self._words(described, row))
         try:
             outcome = converter.convert(described, row.dicom)
-        except TargetError:
+        except OutputError:
             raise
         except Exception as error:
             return failure(row, self._words(error, row), _with_further("", converter.further_sources))
@@ -117,7 +117,7 @@ def work(job: Job, connection: Connection, place: Place, supervisor: int) -> Non
     gc.freeze()  # the table and what is imported stay, so they need not be searched for garbage
     results: list[ReceiptRow] = []
     try:
-        converter = Converter(job.wfdb_dir, Target(job.dcm_dir), job.options, overwrite=job.overwrite)
+        converter = Converter(job.wfdb_dir, OutputTree(job.dcm_dir), job.options, overwrite=job.overwrite)
         while chunk := connection.recv():
             reported = time.monotonic()
             for n, described in _described(job, converter, place, chunk):
@@ -125,7 +125,7 @@ def work(job: Job, connection: Connection, place: Place, supervisor: int) -> Non
                 if n == chunk[-1] or time.monotonic() - reported > _REPORT_SECONDS:
                     send(connection, results)
                     results, reported = [], time.monotonic()
-    except TargetError as error:
+    except OutputError as error:
         send(connection, str(error))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         pass

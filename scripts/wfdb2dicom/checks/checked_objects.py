@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from wfdb2dicom.errors import without_patient
+from wfdb2dicom.errors import mask_patient
 from wfdb2dicom.system.table import TableError, encode_table, read_table
 from wfdb2dicom.system.whole_file import replace_file
 
@@ -118,7 +118,7 @@ def _summary(objects: Sequence[CheckedObject], counts: Counter[str], table: Path
             yield f"  {title}:"
         for kind, count in kinds.most_common(_EXAMPLES):
             detail, example = next((detail, item) for detail, item in found if _kind(detail) == kind)
-            yield f"    {count} x {without_patient(detail)[:240]}"
+            yield f"    {count} x {mask_patient(detail)[:240]}"
             yield f"        for example study {example.study_id}"
     yield f"  table: {table}"
 

@@ -15,8 +15,8 @@ from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, TableError, read_plan, read_receipt
 from wfdb2dicom.convert import Converter
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.errors import describe, without_patient
-from wfdb2dicom.system.output_tree import Target
+from wfdb2dicom.errors import describe, mask_patient
+from wfdb2dicom.system.output_tree import OutputTree
 from wfdb2dicom.system.pool import spread
 from wfdb2dicom.system.table import encode_table
 from wfdb2dicom.system.whole_file import replace_file
@@ -47,7 +47,7 @@ class Verification:
         """The first findings, one per line, without their paths, which may name patients."""
         shown = self.findings[:count]
         return "\n".join(
-            f"  {f'study {f.study_id}' if f.study_id else f.dcm_path}: {without_patient(f.finding)}" for f in shown
+            f"  {f'study {f.study_id}' if f.study_id else f.dcm_path}: {mask_patient(f.finding)}" for f in shown
         )
 
 
@@ -119,7 +119,7 @@ def _chunks(plans: Path, receipts: Path, damaged: list[Discrepancy]) -> Iterator
 
 
 def _check(chunk: _Chunk) -> tuple[int, list[Discrepancy]]:
-    target = Target(chunk.dcm_dir, make=False)
+    target = OutputTree(chunk.dcm_dir, make=False)
     converter = Converter(chunk.wfdb_dir, target, chunk.options)
     found = []
     for plan, result in chunk.rows:

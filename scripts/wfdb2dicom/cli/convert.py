@@ -12,7 +12,7 @@ from pathlib import Path
 from wfdb2dicom.acquisition import Acquisition, normalise_id, normalise_time
 from wfdb2dicom.convert import convert_record
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.errors import ConfigError, DateError, StudyError, SubjectMismatch, TargetError, describe
+from wfdb2dicom.errors import ConfigError, DateError, OutputError, StudyError, SubjectMismatch, describe
 from wfdb2dicom.inputs.measurements import read_metadata
 from wfdb2dicom.inputs.studies import Study
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         options = Options(lead_order=args.lead_order, uid_root=args.uid_root)
         outcome = convert_record(record, out, acquisition(args, record), options)
-    except (StudyError, OSError, TargetError, ConfigError) as error:
+    except (StudyError, OSError, OutputError, ConfigError) as error:
         print(f"error: {describe(error)}{HINTS.get(type(error), '')}", file=sys.stderr)
         return 1
     print(f"{out}: {outcome.status}, {outcome.size} bytes")

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from wfdb2dicom.batches import job
 from wfdb2dicom.batches.tables import TableError, read_receipt, write_plan
 from wfdb2dicom.batches.watch import study_of
-from wfdb2dicom.errors import without_patient
+from wfdb2dicom.errors import mask_patient
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
         job.run(single, receipt, timeout=args.timeout, overwrite=args.overwrite)
         (outcome,) = read_receipt(receipt)
     if outcome.status == "failed":
-        words = without_patient(outcome.error, found[1][0].subject_id)
+        words = mask_patient(outcome.error, found[1][0].subject_id)
         print(f"error: study {outcome.study_id} cannot be converted: {words}", file=sys.stderr)
         return 1
     print(f"study {outcome.study_id}: {outcome.status}, {outcome.size} bytes")

@@ -89,14 +89,14 @@ def run(arguments: list[str]) -> int:
     module.add_arguments(parser)
     args = parser.parse_args(rest)
 
-    from wfdb2dicom.errors import Wfdb2DicomError, complaint, describe
+    from wfdb2dicom.errors import Wfdb2DicomError, describe, stop_message
 
     try:
         return int(module.run(args))
     except WrongArguments as error:
         parser.error(str(error))
     except (Wfdb2DicomError, OSError) as error:
-        words = complaint(error) if name in STAGES else describe(error).partition(": ")[2]
+        words = stop_message(error) if name in STAGES else describe(error).partition(": ")[2]
         print(f"error: {words}", file=sys.stderr)
         return 1
 

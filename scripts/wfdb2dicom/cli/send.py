@@ -12,7 +12,7 @@ from pathlib import Path
 from wfdb2dicom.archive import send as sending
 from wfdb2dicom.archive import settings
 from wfdb2dicom.archive.connect import connect
-from wfdb2dicom.errors import ConfigError, without_patient
+from wfdb2dicom.errors import ConfigError, mask_patient
 from wfdb2dicom.system.whole_file import replace_file
 
 _EXAMPLES = 5
@@ -61,7 +61,7 @@ def summarize(args: argparse.Namespace) -> int:
     if rows:
         print(f"error: {len(rows)} of {objects} objects are not in the archive; for example", file=sys.stderr)
         for row in rows[:_EXAMPLES]:
-            print(f"  study {row.study_id}: {row.status}: {without_patient(row.detail)}", file=sys.stderr)
+            print(f"  study {row.study_id}: {row.status}: {mask_patient(row.detail)}", file=sys.stderr)
         print("they are tried again by the next `snakemake store`", file=sys.stderr)
         return 1
     replace_file(args.summary, (json.dumps(dict(sorted(counts.items())), indent=2) + "\n").encode())

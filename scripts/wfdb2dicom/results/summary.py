@@ -12,7 +12,7 @@ from typing import Any
 
 from wfdb2dicom import __version__
 from wfdb2dicom.batches.tables import PlanRow, ReceiptRow
-from wfdb2dicom.errors import without_patient
+from wfdb2dicom.errors import mask_patient
 from wfdb2dicom.results.remedies import remedy
 
 FREQUENT = 5  # kinds of error that a summary names
@@ -69,7 +69,7 @@ class Tally:
         self._kinds[name] += 1
         path = plan.dicom.removesuffix(".dcm")
         if name not in self._examples:
-            shown = without_patient(error, plan.subject_id)
+            shown = mask_patient(error, plan.subject_id)
             self._examples[name] = {"study_id": plan.study_id, "path": path, "error": error, "shown": shown}
 
     def result(self, options: dict[str, Any], places: dict[str, str], seconds: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import errno
 import os
 from typing import NamedTuple
 
-from wfdb2dicom.errors import PathError, TargetError
+from wfdb2dicom.errors import OutputError, PathError
 from wfdb2dicom.system.paths import is_below, real_path
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -48,7 +48,7 @@ class Folders:
         ------
         PathError
             When the path leaves the root.
-        TargetError
+        OutputError
             When the root is gone.
         OSError
             When the folder can be neither entered nor made; `FileNotFoundError` also when one entered before is gone.
@@ -80,7 +80,7 @@ class Folders:
         try:
             fd = os.open(self._root, _FLAGS)
         except FileNotFoundError:
-            raise TargetError(f"{self._root!r} vanished while it was written to") from None
+            raise OutputError(f"{self._root!r} vanished while it was written to") from None
         return Folder("", fd, os.fstat(fd).st_dev, False)
 
     def _step(self, parent: Folder, name: str, path: str) -> Folder:

@@ -15,7 +15,7 @@ import socket
 import time
 from typing import NamedTuple
 
-from wfdb2dicom.errors import PathError, TargetError, ValidationFailed
+from wfdb2dicom.errors import OutputError, PathError, ValidationFailed
 from wfdb2dicom.system.folders import Folder, Folders
 
 # What the study's own path is to blame for; every other error on the target stops the job.
@@ -33,11 +33,11 @@ class Written(NamedTuple):
     mtime_ns: int
 
 
-def _target_error(path: str, error: OSError) -> TargetError:
-    return TargetError(f"cannot write {path!r}: {error.strerror or error}; nothing is lost, mend it and run again")
+def _output_error(path: str, error: OSError) -> OutputError:
+    return OutputError(f"cannot write {path!r}: {error.strerror or error}; nothing is lost, mend it and run again")
 
 
-class Target:
+class OutputTree:
     """A tree to write into.
 
     Parameters
@@ -54,7 +54,7 @@ class Target:
             try:
                 os.makedirs(root, exist_ok=True)
             except OSError as error:
-                raise _target_error(root, error) from error
+                raise _output_error(root, error) from error
         self._folders = Folders(root)
         self._device = os.stat(root).st_dev if make else -1  # -1: no file system's, should it be written to after all
         self._seen: set[str] = set()
@@ -96,7 +96,7 @@ class Target:
             When the path leaves the root or no such name can exist.
         ValidationFailed
             When the file read back is not the content given.
-        TargetError
+        OutputError
             When the tree cannot be written at all: full, read-only, forbidden.
         """
         folder, name = os.path.split(relative)
@@ -110,7 +110,7 @@ class Target:
         except OSError as error:
             if error.errno in _STUDY_ERRNOS:
                 raise PathError(f"cannot write {path!r}: {error.strerror}; rename the study's path") from error
-            raise _target_error(path, error) from error
+            raise _output_error(path, error) from error
 
     def _write(self, folder: str, name: str, content: bytes, path: str) -> Written:
         entered = self._folders.enter(folder)
@@ -124,7 +124,7 @@ class Target:
         """Remove what killed writers left beside a file that needs no writing."""
         folder = os.path.dirname(relative)
         if folder not in self._seen:
-            with contextlib.suppress(PathError, TargetError, OSError):
+            with contextlib.suppress(PathError, OutputError, OSError):
                 self._sweep(folder, self._folders.enter(folder))
 
     def close(self) -> None:

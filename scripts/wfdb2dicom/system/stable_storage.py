@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from wfdb2dicom.errors import TargetError
+from wfdb2dicom.errors import OutputError
 from wfdb2dicom.system.linux import sync_file_system
-from wfdb2dicom.system.output_tree import Target
+from wfdb2dicom.system.output_tree import OutputTree
 
 _PORTION = 400  # files, some 50 MB
 
@@ -23,7 +23,7 @@ class StableStorage:
 
     Raises
     ------
-    TargetError
+    OutputError
         When the folder cannot be made, or the disk lost something.
     """
 
@@ -32,7 +32,7 @@ class StableStorage:
         self._files = 0
 
     def __enter__(self) -> StableStorage:
-        Target(self._folder)
+        OutputTree(self._folder)
         self._fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         return self
 
@@ -59,7 +59,7 @@ class StableStorage:
         try:
             sync_file_system(self._fd)
         except OSError as error:
-            raise TargetError(
+            raise OutputError(
                 f"cannot sync {self._folder!r}: {error.strerror}; the disk reports lost data, so mend it, mount it anew"
                 " (memory still shows what it lost) and run again"
             ) from error
