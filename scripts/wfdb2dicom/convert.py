@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.dicom.mapping import Study, describe_study, is_other, with_padding
+from wfdb2dicom.dicom.mapping import ObjectDescription, describe_object, is_other, with_padding
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.template import template
 from wfdb2dicom.errors import LeadError, StudyError, UnitsError
@@ -95,7 +95,7 @@ class Described(NamedTuple):
     path: str
     acquisition: Acquisition
     header: Header | None = None
-    study: Study | None = None
+    study: ObjectDescription | None = None
 
 
 class Converter:
@@ -154,7 +154,7 @@ class Converter:
             if header is None or header.n_samples is None:
                 return Described(path, acquisition)
             try:
-                return Described(path, acquisition, header, describe_study(header, acquisition, self._options))
+                return Described(path, acquisition, header, describe_object(header, acquisition, self._options))
             except (LeadError, UnitsError):
                 if self._options.other_signals != "omit":
                     raise
@@ -238,18 +238,18 @@ class Converter:
         record = read_with_wfdb(path, self._root, text, omit)
         digest = b"" if record.header.has_checksums else blake2b(record.samples.tobytes()).digest()
         bits = 8 * record.samples.itemsize
-        study = describe_study(record.header, acquisition, self._options, digest, bits)
+        study = describe_object(record.header, acquisition, self._options, digest, bits)
         return _encode_samples(record.header, study, record.samples, checksums(record.samples))
 
-    def _current(self, dicom: str, header: Header, study: Study, source_mtime_ns: int) -> Outcome | None:
+    def _current(self, dicom: str, header: Header, study: ObjectDescription, source_mtime_ns: int) -> Outcome | None:
         """The outcome when the file on disk is what it should be and not older than its source.
 
         Its samples must satisfy the header's checksums, and encoding them again must give its very bytes.
         """
         for padding in (None, INVALID_16):
-            layout = with_padding(study, padding).layout
-            head_size = len(template(layout).head(study.instance))
-            found = self._target.read(dicom, head_size + template(layout).data_size)
+            shared = with_padding(study, padding).shared
+            head_size = len(template(shared).head(study.instance))
+            found = self._target.read(dicom, head_size + template(shared).data_size)
             if found is None:
                 continue
             content, mtime_ns = found
@@ -273,50 +273,52 @@ class _Encoded(NamedTuple):
     sop_instance_uid: str
 
 
-def _encode_samples(header: Header, study: Study, samples: Samples, sums: Sequence[int]) -> _Encoded:
+def _encode_samples(header: Header, study: ObjectDescription, samples: Samples, sums: Sequence[int]) -> _Encoded:
     study, facts = _examine(header, study, samples, sums)
     channels = samples if study.order is None else samples[:, study.order]
-    head = template(study.layout).head(study.instance)
+    head = template(study.shared).head(study.instance)
     content = b"".join((head, np.ascontiguousarray(channels, _dtype(study)).data))
     return _Encoded(content, len(head), facts, study.instance.sop_instance_uid)
 
 
-def _dtype(study: Study) -> str:
+def _dtype(study: ObjectDescription) -> str:
     """Of the samples in the DICOM file."""
-    return f"<i{study.layout.sop_class.bits // 8}"
+    return f"<i{study.shared.sop_class.bits // 8}"
 
 
-def _source_order(study: Study, channels: npt.NDArray[Any]) -> Samples:
+def _source_order(study: ObjectDescription, channels: npt.NDArray[Any]) -> Samples:
     """Samples of a DICOM file in the order of the WFDB header."""
-    channels = channels.reshape(study.layout.n_samples, len(study.layout.channels))
+    channels = channels.reshape(study.shared.n_samples, len(study.shared.channels))
     return channels if study.order is None else np.ascontiguousarray(channels[:, np.argsort(study.order)])
 
 
-def _examine(header: Header, study: Study, samples: Samples, sums: Sequence[int]) -> tuple[Study, str]:
+def _examine(
+    header: Header, study: ObjectDescription, samples: Samples, sums: Sequence[int]
+) -> tuple[ObjectDescription, str]:
     """Invalid samples and flat leads: the study with its padding value, and the facts for the manifest."""
     names = [signal.description for signal in header.signals]
     flat = [names[n] for n in find_flat(samples, sums)]
     counts, marker = find_invalid(header.signals, samples)
     invalid = {names[n]: count for n, count in counts.items()}
     study = with_padding(study, marker)
-    instance, layout = study.instance, study.layout
+    instance, shared = study.instance, study.shared
     facts = {
         "subject_id": instance.patient_id,
         "study_uid": instance.study_instance_uid,
         "series_uid": instance.series_instance_uid,
         "sop_instance_uid": instance.sop_instance_uid,
-        "sop_class_uid": layout.sop_class.uid,
+        "sop_class_uid": shared.sop_class.uid,
         "acquired": instance.moment.isoformat(" "),
         "time_source": study.time_source,
         "sampling_frequency": header.sampling_frequency,
-        "n_samples": layout.n_samples,
-        "n_channels": len(layout.channels),
+        "n_samples": shared.n_samples,
+        "n_channels": len(shared.channels),
         "invalid_samples": invalid,
         "flat_leads": flat,
         "omitted_signals": list(header.omitted),
-        "filter_low": layout.filter_low,
-        "filter_high": layout.filter_high,
-        "notch": layout.notch,
+        "filter_low": shared.filter_low,
+        "filter_high": shared.filter_high,
+        "notch": shared.notch,
         "cart_id": instance.station,
     }
     known = {key: value for key, value in facts.items() if value not in ("", [], {})}

@@ -17,7 +17,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.conformance import standard
-from wfdb2dicom.conformance.checker import Finding, check_bytes, check_file
+from wfdb2dicom.conformance.checker import Violation, check_bytes, check_file
 from wfdb2dicom.conformance.source import check_source
 from wfdb2dicom.convert import convert_record
 
@@ -362,7 +362,7 @@ def mutant(good: Path, mutate: Mutate) -> bytes:
     return stream.getvalue()
 
 
-def objections(content: bytes, folder: Path, complaints: Complaints) -> tuple[list[Finding], list[str]]:
+def objections(content: bytes, folder: Path, complaints: Complaints) -> tuple[list[Violation], list[str]]:
     path = folder / "mutant.dcm"
     path.write_bytes(content)
     return check_file(path), complaints(path)

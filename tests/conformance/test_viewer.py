@@ -28,7 +28,7 @@ from wfdb2dicom.dicom.options import Options
 pytestmark = pytest.mark.browser
 VIEWER = Path(__file__).parent / "readers" / "node_modules" / "ecg-dicom-web-viewer" / "dist" / "index.umd.js"
 STANDARD = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
-SKIPPED = 45  # pixels from a line's begin, where the lead's name stands above it
+SKIPPED = 45  # pixels from a line's begin, where the lead's name is above it
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
 <body style="margin: 0"><div id="ecg"></div><script src="{script}"></script></body>"""
 OPEN = """

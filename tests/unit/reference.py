@@ -12,7 +12,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from wfdb2dicom.dicom.annotations import UNITS, Annotation
-from wfdb2dicom.dicom.template import Channel, Instance, Layout
+from wfdb2dicom.dicom.template import Channel, InstanceAttributes, SharedAttributes
 from wfdb2dicom.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 
@@ -37,7 +37,7 @@ def annotation_item(annotation: Annotation) -> Dataset:
     return item
 
 
-def _channel_definition(channel: Channel, layout: Layout) -> Dataset:
+def _channel_definition(channel: Channel, shared: SharedAttributes) -> Dataset:
     item = Dataset()
     item.ChannelLabel = channel.label
     item.ChannelSourceSequence = [code_item(channel.code, channel.scheme, channel.meaning)]
@@ -46,36 +46,36 @@ def _channel_definition(channel: Channel, layout: Layout) -> Dataset:
     item.ChannelSensitivityCorrectionFactor = "1"
     item.ChannelBaseline = channel.baseline
     item.ChannelSampleSkew = channel.skew
-    item.WaveformBitsStored = layout.sop_class.bits
+    item.WaveformBitsStored = shared.sop_class.bits
     for keyword, value in (
-        ("FilterLowFrequency", layout.filter_low),
-        ("FilterHighFrequency", layout.filter_high),
-        ("NotchFilterFrequency", layout.notch),
+        ("FilterLowFrequency", shared.filter_low),
+        ("FilterHighFrequency", shared.filter_high),
+        ("NotchFilterFrequency", shared.notch),
     ):
         if value:
             setattr(item, keyword, value)
     return item
 
 
-def _multiplex_group(layout: Layout, data: bytes) -> Dataset:
-    bits = layout.sop_class.bits
+def _multiplex_group(shared: SharedAttributes, data: bytes) -> Dataset:
+    bits = shared.sop_class.bits
     group = Dataset()
     group.WaveformOriginality = "ORIGINAL"
-    group.NumberOfWaveformChannels = len(layout.channels)
-    group.NumberOfWaveformSamples = layout.n_samples
-    group.SamplingFrequency = layout.frequency
+    group.NumberOfWaveformChannels = len(shared.channels)
+    group.NumberOfWaveformSamples = shared.n_samples
+    group.SamplingFrequency = shared.frequency
     group.MultiplexGroupLabel = "RHYTHM"
-    group.ChannelDefinitionSequence = [_channel_definition(c, layout) for c in layout.channels]
+    group.ChannelDefinitionSequence = [_channel_definition(c, shared) for c in shared.channels]
     group.WaveformBitsAllocated = bits
     group.WaveformSampleInterpretation = "SS" if bits == 16 else "SL"
-    if layout.padding is not None:
-        group.add_new("WaveformPaddingValue", "OW", layout.padding.to_bytes(bits // 8, "little", signed=True))
+    if shared.padding is not None:
+        group.add_new("WaveformPaddingValue", "OW", shared.padding.to_bytes(bits // 8, "little", signed=True))
     group.add_new("WaveformData", "OW", data)
     return group
 
 
 def _contribution(omitted: Sequence[str]) -> Dataset:
-    """What the converter did to the recording (PS3.3 C.12.1, Contributing Equipment Sequence)."""
+    """The converter's part in the object (PS3.3 C.12.1, Contributing Equipment Sequence)."""
     item = Dataset()
     item.Manufacturer = "wfdb2dicom"
     item.SoftwareVersions = IMPLEMENTATION_VERSION_NAME
@@ -84,7 +84,7 @@ def _contribution(omitted: Sequence[str]) -> Dataset:
     return item
 
 
-def dataset(layout: Layout, instance: Instance, data: bytes) -> FileDataset:
+def dataset(shared: SharedAttributes, instance: InstanceAttributes, data: bytes) -> FileDataset:
     """The object as pydicom sees it.
 
     Parameters
@@ -94,40 +94,40 @@ def dataset(layout: Layout, instance: Instance, data: bytes) -> FileDataset:
     """
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = UID(layout.sop_class.uid)
+    meta.MediaStorageSOPClassUID = UID(shared.sop_class.uid)
     meta.MediaStorageSOPInstanceUID = UID(instance.sop_instance_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     ds = FileDataset("", {}, preamble=b"\0" * 128, file_meta=meta)
-    if not layout.ascii:
+    if not shared.ascii:
         ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.SOPClassUID = layout.sop_class.uid
+    ds.SOPClassUID = shared.sop_class.uid
     ds.Modality = "ECG"
     for keyword in ("AccessionNumber", "Manufacturer", "ReferringPhysicianName", "PatientName", "PatientBirthDate"):
         setattr(ds, keyword, "")
-    if layout.sop_class.bits == 32:
+    if shared.sop_class.bits == 32:
         ds.Manufacturer = ds.ManufacturerModelName = "wfdb2dicom"
         ds.DeviceSerialNumber = "NONE"
         ds.SoftwareVersions = IMPLEMENTATION_VERSION_NAME
     ds.PatientIdentityRemoved = "YES"
     ds.DeidentificationMethod = "De-identified by the publisher of the WFDB data; dates shifted"
-    if layout.omitted:
-        ds.ContributingEquipmentSequence = [_contribution(layout.omitted)]
+    if shared.omitted:
+        ds.ContributingEquipmentSequence = [_contribution(shared.omitted)]
     ds.SeriesNumber, ds.InstanceNumber = "1", "1"
     ds.LongitudinalTemporalInformationModified = "MODIFIED"
     ds.AcquisitionContextSequence = []
     if instance.annotations:
         ds.WaveformAnnotationSequence = [annotation_item(annotation) for annotation in instance.annotations]
-    ds.WaveformSequence = [_multiplex_group(layout, data)]
+    ds.WaveformSequence = [_multiplex_group(shared, data)]
     for keyword, value in instance.values().items():
         if value or keyword not in ("StationName", "PatientAge"):  # type 3: no value, no attribute
             setattr(ds, keyword, value)
     return ds
 
 
-def encode_reference(layout: Layout, instance: Instance, data: bytes) -> bytes:
+def encode_reference(shared: SharedAttributes, instance: InstanceAttributes, data: bytes) -> bytes:
     """The file as pydicom writes `dataset`."""
     stream = BytesIO()
-    dcmwrite(stream, dataset(layout, instance, data), enforce_file_format=True)
+    dcmwrite(stream, dataset(shared, instance, data), enforce_file_format=True)
     return stream.getvalue()

@@ -114,7 +114,7 @@ def test_the_originals_function_takes_uids_and_refuses_what_is_none(phase1, make
     phase1(record, out, FRAME, "1.2.3", "1.2.4")
     ds = pydicom.dcmread(out)
     assert (ds.StudyInstanceUID, ds.SeriesInstanceUID) == ("1.2.3", "1.2.4")
-    with pytest.raises(UidError, match=r"'1\.02' is no DICOM UID"):
+    with pytest.raises(UidError, match=r"'1\.02' is not a DICOM UID"):
         phase1(record, out, FRAME, "1.02")
 
 
@@ -137,8 +137,8 @@ def test_the_originals_function_says_what_is_missing_or_wrong(phase1, make_recor
     [
         ("--ecg-time", "nonsense", "'nonsense' is not YYYY-MM-DD HH:MM:SS"),
         ("--ecg-time", "2180-07-23", "is not YYYY-MM-DD HH:MM:SS"),
-        ("--uid-root", "banana", "uid_root 'banana' is no UID root"),
-        ("--uid-root", "1.2." + "3" * 60, "is no UID root"),
+        ("--uid-root", "banana", "uid_root 'banana' is not a UID root"),
+        ("--uid-root", "1.2." + "3" * 60, "is not a UID root"),
     ],
 )
 def test_a_value_that_is_none_is_refused_even_where_it_would_not_be_used(

@@ -269,7 +269,7 @@ def test_fractions_of_a_second_are_kept(convert, make_record) -> None:
         ({}, {"study_id": "40689239"}, SubjectMismatch, "study 40689238, the CSV says 40689239"),
         ({"subject": ""}, {"subject_id": ""}, SubjectMismatch, "no patient is known"),
         ({"leads": ("I", "II", "PLETH")}, {}, LeadError, "'PLETH'"),
-        ({"leads": ("I", "II", "i")}, {}, LeadError, "I stands twice"),
+        ({"leads": ("I", "II", "i")}, {}, LeadError, "I appears twice"),
         ({"gain": "0(0)/mV"}, {}, HeaderError, "gain 0"),
         ({"gain": "200(0)/NU"}, {}, UnitsError, "'NU'"),
         ({"gain": "200(0)/MV"}, {}, UnitsError, "'MV'"),
@@ -349,5 +349,5 @@ def test_a_patient_that_is_no_text_is_refused_by_name(make_record, tmp_path: Pat
     record = make_record()
     header = Path(f"{record}.hea")
     header.write_bytes(header.read_bytes().replace(b": 10000032", b": \xc41"))
-    with pytest.raises(HeaderError, match=r"subject_id .* is no DICOM text"):
+    with pytest.raises(HeaderError, match=r"subject_id .* is not a DICOM text"):
         convert_record(record, tmp_path / "x.dcm", Acquisition(study_id="40689238"))

@@ -58,7 +58,7 @@ def dicom(make_record: RecordMaker, acquisition: Acquisition, tmp_path: Path) ->
 
 
 class Svg:
-    """What stands on a page: polylines by their id, in mm from the lower left corner of the paper, and texts."""
+    """The content of a page: polylines by their id, in mm from the lower left corner of the paper, and texts."""
 
     def __init__(self, dicom: Path) -> None:
         stream = BytesIO()
@@ -367,7 +367,7 @@ def test_the_same_object_gives_the_same_bytes(dicom: Dicom, name: str) -> None:
 def test_what_is_no_ecg_is_refused(dicom: Dicom, tmp_path: Path) -> None:
     path = dicom()
     (tmp_path / "text.dcm").write_text("no DICOM " * 100)
-    with pytest.raises(EcgError, match=r"text\.dcm is no DICOM file"):
+    with pytest.raises(EcgError, match=r"text\.dcm is not a DICOM file"):
         draw(tmp_path / "text.dcm", tmp_path / "x.png")
     ds = dcmread(path)
     del ds.WaveformSequence
@@ -378,7 +378,7 @@ def test_what_is_no_ecg_is_refused(dicom: Dicom, tmp_path: Path) -> None:
     for channel in ds.WaveformSequence[0].ChannelDefinitionSequence:
         channel.ChannelSensitivityUnitsSequence[0].CodeValue = "mm[Hg]"
     ds.save_as(tmp_path / "pressure.dcm")
-    with pytest.raises(EcgError, match=r"no channel in volts, but I \(mm\[Hg\]\)"):
+    with pytest.raises(EcgError, match=r"no channel in volts, only I \(mm\[Hg\]\)"):
         draw(tmp_path / "pressure.dcm", tmp_path / "x.png")
     assert not list(tmp_path.glob("*.png"))
 

@@ -13,7 +13,7 @@ from pydicom import config, datadict
 
 from wfdb2dicom.dicom import elements, leads, sop_classes
 from wfdb2dicom.dicom.annotations import Annotation
-from wfdb2dicom.dicom.template import Channel, Instance, Layout, Template, decimal_string, template
+from wfdb2dicom.dicom.template import Channel, InstanceAttributes, SharedAttributes, Template, decimal_string, template
 
 from .reference import encode_reference
 
@@ -59,11 +59,11 @@ annotations = st.builds(
 
 
 @st.composite
-def objects(draw: st.DrawFn) -> tuple[Layout, Instance, bytes]:
+def objects(draw: st.DrawFn) -> tuple[SharedAttributes, InstanceAttributes, bytes]:
     sop_class = draw(st.sampled_from(sop_classes.SOP_CLASSES))
     definitions = tuple(draw(st.lists(channels(), min_size=1, max_size=4)))
     uid = st.integers(1, 2**128).map(lambda n: f"2.25.{n}")
-    instance = Instance(
+    instance = InstanceAttributes(
         sop_instance_uid=draw(uid),
         study_instance_uid=draw(uid),
         series_instance_uid=draw(uid),
@@ -75,7 +75,7 @@ def objects(draw: st.DrawFn) -> tuple[Layout, Instance, bytes]:
         patient_age=draw(st.sampled_from(["", "000Y", "063Y", "089Y"])),
         annotations=tuple(draw(st.lists(annotations, max_size=3))),
     )
-    layout = Layout(
+    shared = SharedAttributes(
         sop_class=sop_class,
         frequency=decimal_string(Fraction(draw(st.floats(1e-3, 1e5)))),
         n_samples=draw(st.integers(1, 9)),
@@ -87,26 +87,28 @@ def objects(draw: st.DrawFn) -> tuple[Layout, Instance, bytes]:
         padding=draw(st.sampled_from([None, -128, -2048, -32768] + [-(2**31)] * (sop_class.bits == 32))),
         ascii=True,
     )
-    words = (*instance.texts(), *layout.omitted, *(c.label for c in definitions))
-    layout = replace(layout, ascii=all(word.isascii() for word in words))
-    size = layout.n_samples * len(definitions) * sop_class.bits // 8
-    return layout, instance, draw(st.binary(min_size=size, max_size=size))
+    words = (*instance.texts(), *shared.omitted, *(c.label for c in definitions))
+    shared = replace(shared, ascii=all(word.isascii() for word in words))
+    size = shared.n_samples * len(definitions) * sop_class.bits // 8
+    return shared, instance, draw(st.binary(min_size=size, max_size=size))
 
 
 @settings(max_examples=60)
 @given(objects())
-def test_head_and_samples_are_the_bytes_that_pydicom_writes(made: tuple[Layout, Instance, bytes]) -> None:
-    layout, instance, data = made
+def test_head_and_samples_are_the_bytes_that_pydicom_writes(
+    made: tuple[SharedAttributes, InstanceAttributes, bytes],
+) -> None:
+    shared, instance, data = made
     with config.strict_reading():
-        expected = encode_reference(layout, instance, data)
-        found = Template(layout).head(instance) + data
+        expected = encode_reference(shared, instance, data)
+        found = Template(shared).head(instance) + data
         assert found == expected
-        assert Template(layout).data_size == len(data)
+        assert Template(shared).data_size == len(data)
         ds = pydicom.dcmread(io.BytesIO(found))
         assert ds.WaveformSequence[0].WaveformData == data
         assert ds.PatientID == instance.patient_id
         assert [c.ChannelLabel for c in ds.WaveformSequence[0].ChannelDefinitionSequence] == [
-            c.label for c in layout.channels
+            c.label for c in shared.channels
         ]
 
 
@@ -118,16 +120,16 @@ def test_tags_and_representations_are_those_of_the_standard(keyword: str) -> Non
 
 
 def test_equal_layouts_share_a_template() -> None:
-    def layout(gain: int) -> Layout:
-        return Layout(
+    def shared(gain: int) -> SharedAttributes:
+        return SharedAttributes(
             sop_classes.SOP_CLASSES[0],
             "500",
             3,
             (Channel("I", "2:1", "Lead I", decimal_string(Fraction(1, gain)), "0"),),
         )
 
-    assert template(layout(200)) is template(layout(200))
-    assert template(layout(200)) is not template(layout(1000))
+    assert template(shared(200)) is template(shared(200))
+    assert template(shared(200)) is not template(shared(1000))
 
 
 @given(gains, st.integers(-(2**15), 2**15))

@@ -28,7 +28,7 @@ FOLDER = "files/p1000/p10000032/s40689238"
             "SubjectMismatch: the header belongs to subject 10000032, the CSV says subject 10000084; check path",
             "SubjectMismatch: the header belongs to subject …, the CSV says subject …; check path",
         ),
-        ("HeaderError: subject_id 'Jane Doe' is no DICOM text", "HeaderError: subject_id … is no DICOM text"),
+        ("HeaderError: subject_id 'Jane Doe' is not a DICOM text", "HeaderError: subject_id … is not a DICOM text"),
         ("UnitsError: signal 'II' is in 'mmHg', not in volts", "UnitsError: signal 'II' is in 'mmHg', not in volts"),
     ],
 )

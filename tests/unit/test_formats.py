@@ -20,7 +20,7 @@ from wfdb2dicom.batches.watch import sources
 from wfdb2dicom.conformance.checker import check_file
 from wfdb2dicom.conformance.source import check_source
 from wfdb2dicom.convert import Outcome, convert_record
-from wfdb2dicom.dicom.mapping import describe_study
+from wfdb2dicom.dicom.mapping import describe_object
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import ChecksumError, HeaderError, LeadError, PathError, SignalError, StudyError, UnitsError
 from wfdb2dicom.page.restore import restore
@@ -66,7 +66,7 @@ EXPECTED: dict[str, str | tuple[type[StudyError | OSError], str]] = {
     f"{MIT}/100-no-len": "2",
     f"{MIT}/100_3chan": "2",
     f"{MIT}/100skew": "2",
-    f"{MIT}/a103l*": (LeadError, "'PLETH' is no ECG"),
+    f"{MIT}/a103l*": (LeadError, "'PLETH' is not an ECG"),
     f"{MIT}/binformats": (LeadError, "'sig 0, fmt 8'"),
     f"{MIT}/flacformats": (LeadError, "'sig 0, fmt 508'"),
     f"{MIT}/mixedsignals": (SignalError, "different rates .II 249.89 Hz.*Resp 62.4725 Hz"),
@@ -74,14 +74,14 @@ EXPECTED: dict[str, str | tuple[type[StudyError | OSError], str]] = {
     f"{MIT}/test01_00s_skew": (LeadError, "'ECG_1'"),
     f"{MIT}/test01_00s_*frame": (SignalError, "different rates"),
     f"{SEG}/041s/*": (SignalError, "different rates .III 500 Hz.*ABP 125 Hz"),
-    f"{SEG}/fixed1/*": (LeadError, "'PLETH' is no ECG"),
-    f"{SEG}/p000878/3269321_000?": (LeadError, "'PLETH' is no ECG"),
+    f"{SEG}/fixed1/*": (LeadError, "'PLETH' is not an ECG"),
+    f"{SEG}/p000878/3269321_000?": (LeadError, "'PLETH' is not an ECG"),
     f"{SEG}/*/*_layout": (HeaderError, "states 0 samples"),
     f"{SEG}/p000878/p000878-*": (HeaderError, "variable layout"),
-    f"{SEG}/s25047/3234460_001[78]": (LeadError, "'ABP' is no ECG"),
+    f"{SEG}/s25047/3234460_001[78]": (LeadError, "'ABP' is not an ECG"),
     f"{SEG}/s25047/3234460_00[01]?": "3",
     f"{SEG}/s25047/s25047-*44": (HeaderError, "variable layout"),
-    f"{SEG}/s25047/s25047-*44n": (LeadError, "'HR' is no ECG"),
+    f"{SEG}/s25047/s25047-*44n": (LeadError, "'HR' is not an ECG"),
 }
 # The same with `other_signals: omit`, where that changes anything: the SOP class and the signals left out. What holds a
 # known lead now converts, but for records of variable layout, whose segments do.
@@ -159,7 +159,7 @@ def test_every_real_record_becomes_its_class_or_says_why_not(shared_data: Path, 
         name = str(record.relative_to(shared_data))
         for options, table in ((Options(), {}), (LOCAL, EXPECTED_LOCAL)):
             expected = expectation(name, table) or expectation(name, EXPECTED)
-            assert expected, f"{name} stands in no table"
+            assert expected, f"{name} is in none of the tables"
             if options is LOCAL and name not in EXPECTED_LOCAL:
                 continue
             dicom = tmp_path / f"{record.name}.{options.unknown_leads}.dcm"
@@ -271,7 +271,7 @@ def test_a_signal_that_is_no_ecg_is_left_out_on_request_only(tmp_path: Path, sig
 
 @pytest.mark.parametrize("signal", ["II 20/mmHg", "ECG 200/mV", "ECG 1 200/NU", "Lead 2/MV", "V5 0/mV", "I 200/mV"])
 def test_what_may_be_an_ecg_is_never_left_out(tmp_path: Path, signal: str) -> None:
-    """A lead in mmHg, an unknown name in volts or in no unit, a megavolt, no gain, a lead that stands twice."""
+    """A lead in mmHg, an unknown name in volts or in no unit, a megavolt, no gain, a lead that appears twice."""
     with pytest.raises(StudyError):
         convert(monitor(tmp_path, "I 200/mV", signal), tmp_path / "x.dcm", OMIT)
 
@@ -553,7 +553,7 @@ def test_without_checksums_the_samples_themselves_are_in_the_uid(tmp_path: Path)
         named = [s._replace(description=name) for s, name in zip(record.header.signals, ("I", "II"), strict=True)]
         header_with_names = replace(record.header, signals=tuple(named))
         digest = blake2b(record.samples.tobytes()).digest()
-        uids.add(describe_study(header_with_names, WHO, Options(), digest).instance.sop_instance_uid)
+        uids.add(describe_object(header_with_names, WHO, Options(), digest).instance.sop_instance_uid)
     assert len(uids) == 2
 
 

@@ -78,5 +78,5 @@ def test_a_private_code_must_fit_its_attribute(name: str) -> None:
 @pytest.mark.parametrize("unknown", ["error", "local"])
 @pytest.mark.parametrize("name", ["PLETH", "Pleth", "ABP", "RESP", "HR", "ABP1", "etCO2", "Resp 2"])
 def test_what_is_no_ecg_is_refused_by_name_in_any_case(name: str, unknown: str) -> None:
-    with pytest.raises(LeadError, match=f"'{name}' is no ECG"):
+    with pytest.raises(LeadError, match=f"'{name}' is not an ECG"):
         leads.find(name, unknown)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from wfdb2dicom.conformance import standard as standard
-from wfdb2dicom.conformance.part10 import Dataset, Element
+from wfdb2dicom.dicom.part10 import Dataset, Element
 
 OURS = "promised in docs/conformance.md"
 
 
-class Finding(NamedTuple):
+class Violation(NamedTuple):
     """A rule that an object breaks.
 
     Attributes
@@ -22,7 +22,7 @@ class Finding(NamedTuple):
     message : str
         What is wrong, with the value.
     source : str
-        Where the rule stands.
+        Where to find the rule.
     """
 
     keyword: str
@@ -52,21 +52,23 @@ _TABLES = (
 )
 
 
-def check_attributes(where: str, dataset: Dataset, table: Mapping[int, standard.Attribute]) -> Iterator[Finding]:
+def check_attributes(where: str, dataset: Dataset, table: Mapping[int, standard.Attribute]) -> Iterator[Violation]:
     """Presence, VR, form and allowed values of a data set's own attributes, and that it has no others."""
     for tag, attribute in table.items():
         element = dataset.get(tag)
         if element is None:
             if attribute.need in "12+":
-                yield Finding(where + attribute.keyword, "is missing", _source(attribute))
+                yield Violation(where + attribute.keyword, "is missing", _source(attribute))
             continue
         if not element.value and not element.items:
             if attribute.need in "1+":
-                yield Finding(where + attribute.keyword, "has no value", _source(attribute))
+                yield Violation(where + attribute.keyword, "has no value", _source(attribute))
         elif fault := _fault_of_value(element, attribute):
-            yield Finding(where + attribute.keyword, fault, attribute.source)
+            yield Violation(where + attribute.keyword, fault, attribute.source)
         if element.vr != attribute.vr:
-            yield Finding(where + attribute.keyword, f"has VR {element.vr}, not {attribute.vr}", _vr_source(attribute))
+            yield Violation(
+                where + attribute.keyword, f"has VR {element.vr}, not {attribute.vr}", _vr_source(attribute)
+            )
     for tag in dataset.keys() - table.keys():
         yield _stranger(where, tag)
 
@@ -79,12 +81,12 @@ def _vr_source(attribute: standard.Attribute) -> str:
     return attribute.source if attribute.source.startswith("PS3.5") else f"PS3.6 section 6; {attribute.source}"
 
 
-def _stranger(where: str, tag: int) -> Finding:
+def _stranger(where: str, tag: int) -> Violation:
     if tag == 0x00080201:
         message = "claims a UTC offset, which the source of shifted local times does not know"
-        return Finding(where + "TimezoneOffsetFromUTC", message, f"PS3.3 C.12.1; {OURS}")
+        return Violation(where + "TimezoneOffsetFromUTC", message, f"PS3.3 C.12.1; {OURS}")
     kind = "a private attribute" if tag >> 16 & 1 else "an attribute that the objects do not have here"
-    return Finding(where + f"({tag >> 16:04X},{tag & 0xFFFF:04X})", f"is {kind}", OURS)
+    return Violation(where + f"({tag >> 16:04X},{tag & 0xFFFF:04X})", f"is {kind}", OURS)
 
 
 # --- values, PS3.5 table 6.2-1 ----------------------------------------------------------------------------------
@@ -105,7 +107,7 @@ _MANY = {"DeidentificationMethod", "SoftwareVersions", "ReferencedWaveformChanne
 
 
 def _fault_of_value(element: Element, attribute: standard.Attribute) -> str:
-    """What is wrong with a value in its own right, "" when nothing is."""
+    """The fault of a value considered alone, "" when it has none."""
     vr = attribute.vr
     if vr in _BYTES:
         size = len(element.value)
@@ -120,30 +122,16 @@ def _fault_of_value(element: Element, attribute: standard.Attribute) -> str:
     for value in values:
         if vr in _VALUE and not _VALUE[vr](value):
             hint = ": no UTC offset is known" if vr == "DT" and re.search(r"[-+]\d{4}$", value) else ""
-            return f"{value!r} is no {vr} as the objects have it{hint}"
+            return f"{value!r} is not a {vr} as the objects have it{hint}"
         if vr in _LENGTH and (len(value) > _LENGTH[vr] or "\\" in value or not value.isprintable()):
-            return f"{value!r} is no {vr} of one value and at most {_LENGTH[vr]} characters"
+            return f"{value!r} is not a {vr} of one value and at most {_LENGTH[vr]} characters"
     return ""
 
 
-def number(dataset: Dataset, tag: int) -> float | None:
-    """The value of a DS with one finite value, else None."""
-    try:
-        value = float(dataset[tag].text()) if tag in dataset else None
-    except ValueError:
-        return None
-    return value if value is not None and abs(value) < float("inf") else None
-
-
-def text(dataset: Dataset, tag: int) -> str:
-    """The value of a text attribute, "" when it is missing."""
-    return dataset[tag].text() if tag in dataset else ""
-
-
-def check_code(where: str, dataset: Dataset, tag: int) -> Iterator[Finding]:
+def check_code(where: str, dataset: Dataset, tag: int) -> Iterator[Violation]:
     """A code sequence has one item with value, scheme and meaning; nothing when it is missing."""
     items = dataset[tag].items if tag in dataset else []
     if len(items) > 1:
-        yield Finding(where + name_of(tag), f"has {len(items)} items instead of one", "PS3.3 C.10.9")
+        yield Violation(where + name_of(tag), f"has {len(items)} items instead of one", "PS3.3 C.10.9")
     for item in items:
         yield from check_attributes(f"{where}{name_of(tag)}[1].", item, standard.CODE)

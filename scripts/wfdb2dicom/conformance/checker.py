@@ -2,7 +2,7 @@
 
 dciodvfy checks the presence and form of attributes. It says nothing of the limits of the ECG classes, of the meaning
 of a lead code, of the length of the samples (docs/conformance.md has the list); this module does, and for the
-attributes that it knows it repeats the rest, so that it stands alone for a class that dciodvfy does not know.
+attributes that it knows it repeats the rest, so that it suffices alone for a class that dciodvfy does not know.
 
 It reads the bytes with its own parser (`part10`) and its own tables (`ecg_standard`), none of which the encoder uses.
 """
@@ -14,13 +14,13 @@ from pathlib import Path
 
 from wfdb2dicom.conformance import standard as standard
 from wfdb2dicom.conformance.annotations import check_annotations
-from wfdb2dicom.conformance.attributes import OURS, Finding, check_attributes, check_code, name_of, text
-from wfdb2dicom.conformance.part10 import Dataset, MalformedError, Part10, parse
+from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes, check_code, name_of
 from wfdb2dicom.conformance.waveform import check_groups
+from wfdb2dicom.dicom.part10 import Dataset, MalformedError, Part10, parse, text
 
 
-def check_file(path: Path | str) -> list[Finding]:
-    """Everything that is wrong with a DICOM file; an empty list when it conforms.
+def check_file(path: Path | str) -> list[Violation]:
+    """Every rule that a DICOM file breaks; an empty list when it conforms.
 
     Raises
     ------
@@ -30,18 +30,18 @@ def check_file(path: Path | str) -> list[Finding]:
     return check_bytes(Path(path).read_bytes())
 
 
-def check_bytes(content: bytes) -> list[Finding]:
+def check_bytes(content: bytes) -> list[Violation]:
     """As `check_file`, of a file's content."""
     try:
         file = parse(content)
     except MalformedError as error:
-        return [Finding("file", error.message, error.source)]
+        return [Violation("file", error.message, error.source)]
     return check_parsed(file)
 
 
-def check_parsed(file: Part10) -> list[Finding]:
+def check_parsed(file: Part10) -> list[Violation]:
     """As `check_file`, of a file taken apart."""
-    findings = [Finding(name_of(tag), message, source) for tag, message, source in file.oddities]
+    findings = [Violation(name_of(tag), message, source) for tag, message, source in file.oddities]
     findings += check_attributes("", file.meta, standard.META)
     findings += check_attributes("", file.dataset, standard.OBJECT)
     findings += _check_identity(file)
@@ -52,46 +52,46 @@ def check_parsed(file: Part10) -> list[Finding]:
     return findings
 
 
-def _check_identity(file: Part10) -> Iterator[Finding]:
-    """File meta information and data set speak of one object; the UIDs are different ones; text is what it says."""
+def _check_identity(file: Part10) -> Iterator[Violation]:
+    """File meta information and data set agree, the UIDs differ, and text is in the stated character set."""
     meta, dataset = file.meta, file.dataset
     for in_meta, in_dataset in ((0x00020002, 0x00080016), (0x00020003, 0x00080018)):
         if text(meta, in_meta) != text(dataset, in_dataset):
             message = f"is {text(meta, in_meta)}, but {name_of(in_dataset)} is {text(dataset, in_dataset)}"
-            yield Finding(name_of(in_meta), message, "PS3.10 section 7.1")
+            yield Violation(name_of(in_meta), message, "PS3.10 section 7.1")
     version = meta.get(0x00020001)
     if version is not None and version.value != b"\0\1":
-        yield Finding("FileMetaInformationVersion", f"is {version.value!r}, not b'\\x00\\x01'", "PS3.10 section 7.1")
+        yield Violation("FileMetaInformationVersion", f"is {version.value!r}, not b'\\x00\\x01'", "PS3.10 section 7.1")
     uids = [text(dataset, tag) for tag in (0x00080018, 0x0020000D, 0x0020000E)]
     if len(set(uids)) < len(uids):
-        yield Finding("SOPInstanceUID", "study, series and instance share an identifier", "PS3.5 section 9")
+        yield Violation("SOPInstanceUID", "study, series and instance share an identifier", "PS3.5 section 9")
     unicode = text(dataset, 0x00080005) == "ISO_IR 192"
     for tag, element in dataset.items():
         if element.vr in ("LO", "PN", "SH", "ST") and not element.value.isascii():
             if not unicode:
-                yield Finding(name_of(tag), "is not ASCII, and SpecificCharacterSet is absent", "PS3.3 C.12.1.1.2")
+                yield Violation(name_of(tag), "is not ASCII, and SpecificCharacterSet is absent", "PS3.3 C.12.1.1.2")
             elif not element.text().isprintable():
-                yield Finding(name_of(tag), "is not UTF-8, as SpecificCharacterSet says", "PS3.5 section 6.1.2.2")
+                yield Violation(name_of(tag), "is not UTF-8, as SpecificCharacterSet says", "PS3.5 section 6.1.2.2")
 
 
-def _check_times(dataset: Dataset) -> Iterator[Finding]:
+def _check_times(dataset: Dataset) -> Iterator[Violation]:
     """One moment, and one only, is known of these studies: that of the first sample."""
     moment = text(dataset, 0x0008002A)
     for date, time in ((0x00080020, 0x00080030), (0x00080023, 0x00080033)):
         if moment and text(dataset, date) + text(dataset, time) != moment:
             message = f"{text(dataset, date)} {text(dataset, time)} is another moment than AcquisitionDateTime {moment}"
-            yield Finding(name_of(date), message, f"PS3.3 C.10.8; {OURS}")
+            yield Violation(name_of(date), message, f"PS3.3 C.10.8; {OURS}")
 
 
-def _check_equipment(dataset: Dataset) -> Iterator[Finding]:
+def _check_equipment(dataset: Dataset) -> Iterator[Violation]:
     if text(dataset, 0x00080016) == standard.GENERAL_32_BIT:
         for tag in standard.ENHANCED_EQUIPMENT:
             if not text(dataset, tag):
-                yield Finding(name_of(tag), "has no value, as General 32-bit ECG demands", "PS3.3 C.7.5.2")
+                yield Violation(name_of(tag), "has no value, as General 32-bit ECG demands", "PS3.3 C.7.5.2")
     if (contributing := dataset.get(0x0018A001)) is None:
         return
     if not contributing.items:
-        yield Finding("ContributingEquipmentSequence", "has no item", "PS3.3 C.12.1")
+        yield Violation("ContributingEquipmentSequence", "has no item", "PS3.3 C.12.1")
     for place, item in enumerate(contributing.items, 1):
         where = f"ContributingEquipmentSequence[{place}]."
         yield from check_attributes(where, item, standard.CONTRIBUTION)

@@ -1,4 +1,4 @@
-"""What only the source can tell: that the amplitudes of an object are those that wfdb reads from the record.
+"""Rules that need the source: the amplitudes of an object are those that wfdb reads from the record.
 
 No rule within an object tells a baseline with the wrong sign or a gain of another lead; this comparison does.
 """
@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfdb2dicom.conformance.attributes import Finding, number, text
-from wfdb2dicom.conformance.part10 import Dataset, MalformedError, parse
+from wfdb2dicom.conformance.attributes import Violation
 from wfdb2dicom.dicom import leads
+from wfdb2dicom.dicom.part10 import Dataset, MalformedError, number, parse, text
 
-# A decimal string of 16 characters rounds the sensitivity: mV, and the same of amplitudes that are no ECG's any more.
+# A decimal string of 16 characters rounds the sensitivity: mV, and the same of larger amplitudes than an ECG has.
 _TOLERANCE, _RELATIVE = 1e-9, 1e-12
 _MILLIVOLTS = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 _MICROVOLT = re.compile(r"\S+\s+\S+\s+[^\s/]*/[µμ][vV]\s").match
 _SOURCE = "PS3.3 C.10.9.1.4.2"
 
 
-def check_source(dicom: Path | str, record: Path | str) -> list[Finding]:
+def check_source(dicom: Path | str, record: Path | str) -> list[Violation]:
     """Where a DICOM file differs from the WFDB record that it was made from, as wfdb reads it.
 
     Parameters
@@ -41,7 +41,7 @@ def check_source(dicom: Path | str, record: Path | str) -> list[Finding]:
     try:
         dataset = parse(Path(dicom).read_bytes()).dataset
     except MalformedError as error:
-        return [Finding("file", error.message, error.source)]
+        return [Violation("file", error.message, error.source)]
     return list(_compare(dataset, _with_units(str(record), _read(str(record)))))
 
 
@@ -66,7 +66,7 @@ def _with_units(record: str, source: Any) -> Any:
     return source
 
 
-def _compare(dataset: Dataset, source: Any) -> Iterator[Finding]:
+def _compare(dataset: Dataset, source: Any) -> Iterator[Violation]:
     groups = dataset[0x54000100].items if 0x54000100 in dataset else []
     channels: dict[str, npt.NDArray[np.float64]] = {}
     expected = {_name(name): n for n, name in enumerate(source.sig_name)}
@@ -77,25 +77,25 @@ def _compare(dataset: Dataset, source: Any) -> Iterator[Finding]:
     rest = [name for name in source.sig_name if _name(name) not in channels]
     if channels.keys() - expected.keys() or (rest and not _says_omitted(dataset, rest)):
         message = f"are {', '.join(channels)}; the record has {', '.join(expected)}"
-        yield Finding("ChannelLabel", message, "PS3.3 C.10.9")
+        yield Violation("ChannelLabel", message, "PS3.3 C.10.9")
     for name in channels.keys() & expected.keys():
         n = expected[name]
         unit = source.units[n]
         if unit.casefold() not in _MILLIVOLTS:
-            yield Finding("ChannelSensitivityUnitsSequence", f"lead {name}: the record is in {unit}", _SOURCE)
+            yield Violation("ChannelSensitivityUnitsSequence", f"lead {name}: the record is in {unit}", _SOURCE)
             continue
         wanted = source.e_p_signal[n] * _MILLIVOLTS[unit.casefold()]
         found = channels[name]
         if len(found) != len(wanted):
-            yield Finding("WaveformData", f"lead {name}: {len(found)} samples instead of {len(wanted)}", _SOURCE)
+            yield Violation("WaveformData", f"lead {name}: {len(found)} samples instead of {len(wanted)}", _SOURCE)
         elif not np.allclose(found, wanted, rtol=_RELATIVE, atol=_TOLERANCE, equal_nan=True):
             worst = np.nanmax(np.abs(found - wanted), initial=0.0)
             message = f"lead {name}: amplitudes differ from the record's by up to {worst:g} mV, or in what is invalid"
-            yield Finding("WaveformData", message, _SOURCE)
+            yield Violation("WaveformData", message, _SOURCE)
 
 
 def _name(signal: str) -> str:
-    """What a channel's label and a signal's description have in common."""
+    """A key that is equal for a channel's label and its signal's description."""
     return leads.label(signal).casefold()
 
 
@@ -107,17 +107,17 @@ def _says_omitted(dataset: Dataset, names: list[str]) -> bool:
     return ascii_only.partition(": ")[2] == ", ".join(names)
 
 
-def _compare_frequency(group: Dataset, source: Any, expected: dict[str, int]) -> Iterator[Finding]:
+def _compare_frequency(group: Dataset, source: Any, expected: dict[str, int]) -> Iterator[Violation]:
     labels = [text(item, 0x003A0203).casefold() for item in group[0x003A0200].items] if 0x003A0200 in group else []
     rates = {source.samps_per_frame[expected[label]] or 1 for label in labels if label in expected}
     for rate in rates or {1}:
         frequency = float(source.fs) * rate
         if abs((number(group, 0x003A001A) or 0.0) - frequency) > _RELATIVE * frequency:
             message = f"is {text(group, 0x003A001A)} Hz; the record has {frequency:g} Hz"
-            yield Finding("SamplingFrequency", message, "PS3.3 C.10.9")
+            yield Violation("SamplingFrequency", message, "PS3.3 C.10.9")
 
 
-def _compare_skew(group: Dataset, source: Any) -> Iterator[Finding]:
+def _compare_skew(group: Dataset, source: Any) -> Iterator[Violation]:
     """Channel Sample Skew is where a channel's first sample lies; WFDB's skew, by how many it lies before that."""
     names = [_name(name) for name in source.sig_name]
     lags = dict(zip(names, source.skew or (), strict=False))
@@ -127,11 +127,11 @@ def _compare_skew(group: Dataset, source: Any) -> Iterator[Finding]:
         lag = (lags.get(name) or 0) * rates.get(name, 1)
         if number(item, 0x003A0215) != -lag:
             message = f"of {text(item, 0x003A0203)} is {text(item, 0x003A0215)}; the record's skew is {lag}"
-            yield Finding("ChannelSampleSkew", message, "PS3.3 C.10.9; header(5)")
+            yield Violation("ChannelSampleSkew", message, "PS3.3 C.10.9; header(5)")
 
 
 def _millivolts(group: Dataset) -> dict[str, npt.NDArray[np.float64]]:
-    """Lead name in lower case → amplitudes in mV, NaN where padding stands; nothing where they cannot be computed."""
+    """Lead name in lower case → amplitudes in mV, NaN for padding; empty where they cannot be computed."""
     dtype = {"SS": "<i2", "SL": "<i4"}.get(text(group, 0x54001006))
     items = group[0x003A0200].items if 0x003A0200 in group else []
     if dtype is None or 0x54001010 not in group or not items:

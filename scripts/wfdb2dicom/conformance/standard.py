@@ -1,4 +1,4 @@
-"""What the DICOM standard says of ECG objects, for the checker: classes with their limits, attributes, lead codes.
+"""The DICOM standard's rules for ECG objects, for the checker: classes with their limits, attributes, lead codes.
 
 Written from the standard, and shared with none of the modules that make the objects: a mistake there must not be
 repeated here. Sources: PS3.3 (modules, IODs), PS3.5 (encoding), PS3.10 (file meta information), PS3.16 (codes).

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wfdb2dicom.conformance import standard as standard
-from wfdb2dicom.conformance.attributes import OURS, Finding, check_attributes, check_code, name_of, number, text
-from wfdb2dicom.conformance.part10 import Dataset
+from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes, check_code, name_of
+from wfdb2dicom.dicom.part10 import Dataset, number, text
 
 _SAMPLE: dict[str, tuple[int, np.dtype[Any]]] = {
     "SB": (8, np.dtype("i1")),
@@ -23,18 +23,18 @@ _SWAPPED = 4
 _FRAMES = 1000
 
 
-def check_groups(dataset: Dataset) -> Iterator[Finding]:
+def check_groups(dataset: Dataset) -> Iterator[Violation]:
     """All rules of the Waveform Sequence."""
     groups = dataset[0x54000100].items if 0x54000100 in dataset else []
     ecg = standard.CLASSES.get(text(dataset, 0x00080016))
     if ecg is not None:
         if len(groups) > ecg.groups:
             message = f"has {len(groups)} items; {ecg.name} allows {ecg.groups}"
-            yield Finding("WaveformSequence", message, ecg.source)
+            yield Violation("WaveformSequence", message, ecg.source)
         total = sum(_integer(group, 0x003A0005) or 0 for group in groups)
         if ecg.channels_in_all is not None and total > ecg.channels_in_all:
             message = f"{total} in all groups; {ecg.name} allows {ecg.channels_in_all}"
-            yield Finding("NumberOfWaveformChannels", message, ecg.source)
+            yield Violation("NumberOfWaveformChannels", message, ecg.source)
     for place, group in enumerate(groups, 1):
         where = f"WaveformSequence[{place}]."
         yield from check_attributes(where, group, standard.GROUP)
@@ -48,34 +48,34 @@ def _integer(dataset: Dataset, tag: int) -> int | None:
     return dataset[tag].integer() if tag in dataset else None
 
 
-def _check_limits(where: str, group: Dataset, ecg: standard.EcgClass) -> Iterator[Finding]:
+def _check_limits(where: str, group: Dataset, ecg: standard.EcgClass) -> Iterator[Violation]:
     """The content constraints of the class; what is missing has been found already."""
     channels, samples = _integer(group, 0x003A0005), _integer(group, 0x003A0010)
     if channels is not None and not 1 <= channels <= ecg.channels:
         message = f"is {channels}; {ecg.name} allows 1 to {ecg.channels}"
-        yield Finding(where + "NumberOfWaveformChannels", message, ecg.source)
+        yield Violation(where + "NumberOfWaveformChannels", message, ecg.source)
     if samples is not None and not 1 <= samples <= (ecg.samples or 2**32):
         message = f"is {samples}; {ecg.name} allows 1 to {ecg.samples or 'any number'}"
-        yield Finding(where + "NumberOfWaveformSamples", message, ecg.source)
+        yield Violation(where + "NumberOfWaveformSamples", message, ecg.source)
     frequency = number(group, 0x003A001A)
     if frequency is not None:
         if frequency <= 0:
-            yield Finding(where + "SamplingFrequency", f"is {frequency:g} Hz", "PS3.3 C.10.9")
+            yield Violation(where + "SamplingFrequency", f"is {frequency:g} Hz", "PS3.3 C.10.9")
         elif not (ecg.low or 0) <= frequency <= (ecg.high or frequency):
             message = f"is {frequency:g} Hz; {ecg.name} allows {ecg.low:g} to {ecg.high:g}"
-            yield Finding(where + "SamplingFrequency", message, ecg.source)
+            yield Violation(where + "SamplingFrequency", message, ecg.source)
     interpretation = text(group, 0x54001006)
     if interpretation and interpretation not in ecg.interpretations:
         message = f"is {interpretation!r}; {ecg.name} allows {' or '.join(ecg.interpretations)}"
-        yield Finding(where + "WaveformSampleInterpretation", message, ecg.source)
+        yield Violation(where + "WaveformSampleInterpretation", message, ecg.source)
 
 
-def _check_channels(where: str, group: Dataset) -> Iterator[Finding]:
+def _check_channels(where: str, group: Dataset) -> Iterator[Violation]:
     channels = group[0x003A0200].items if 0x003A0200 in group else []
     n_channels = _integer(group, 0x003A0005)
     if n_channels is not None and len(channels) != n_channels:
         message = f"has {len(channels)} items where NumberOfWaveformChannels is {n_channels}"
-        yield Finding(where + "ChannelDefinitionSequence", message, "PS3.3 C.10.9")
+        yield Violation(where + "ChannelDefinitionSequence", message, "PS3.3 C.10.9")
     bits = _integer(group, 0x54001004)
     seen: dict[tuple[str, ...], int] = {}
     for place, channel in enumerate(channels, 1):
@@ -88,45 +88,45 @@ def _check_channels(where: str, group: Dataset) -> Iterator[Finding]:
         code = _code(channel, 0x003A0208)
         lead = (*code, text(channel, 0x003A0203))  # some leads share a code that says less than their labels
         if lead in seen:
-            message = f"is the lead of channel {seen[lead]}, {' '.join(code)}; which one is right cannot be known"
-            yield Finding(inside + "ChannelSourceSequence", message, OURS)
+            message = f"is the lead of channel {seen[lead]}, {' '.join(code)}; it cannot be known which one is right"
+            yield Violation(inside + "ChannelSourceSequence", message, OURS)
         seen[lead] = place
 
 
-def _check_scale(where: str, channel: Dataset, bits: int | None) -> Iterator[Finding]:
+def _check_scale(where: str, channel: Dataset, bits: int | None) -> Iterator[Violation]:
     """Sensitivity, correction factor, baseline and bits: what makes millivolts of counts."""
     sensitivity, baseline = number(channel, 0x003A0210), number(channel, 0x003A0213)
     if sensitivity is not None and sensitivity <= 0:
         message = f"is {sensitivity:g}: no amplitude can be computed"
-        yield Finding(where + "ChannelSensitivity", message, "PS3.3 C.10.9.1.4.2")
+        yield Violation(where + "ChannelSensitivity", message, "PS3.3 C.10.9.1.4.2")
     factor = number(channel, 0x003A0212)
     if factor is not None and factor != 1:
         message = f"is {factor:g}; the sensitivity is exact and readers ignore or refuse any factor but 1"
-        yield Finding(where + "ChannelSensitivityCorrectionFactor", message, f"PS3.3 C.10.9.1.4.2; {OURS}")
+        yield Violation(where + "ChannelSensitivityCorrectionFactor", message, f"PS3.3 C.10.9.1.4.2; {OURS}")
     stored = _integer(channel, 0x003A021A)
     if bits is not None and stored is not None and stored != bits:
         message = f"is {stored}, but every sample has {bits} significant bits"
-        yield Finding(where + "WaveformBitsStored", message, f"PS3.3 C.10.9; {OURS}")
+        yield Violation(where + "WaveformBitsStored", message, f"PS3.3 C.10.9; {OURS}")
     if baseline is not None and sensitivity and bits and abs(baseline) > 2 ** min(bits, 64) * sensitivity:
         message = f"is {baseline:g} mV, further off than all {bits} bits reach: it is in the unit of the sensitivity"
-        yield Finding(where + "ChannelBaseline", message, "PS3.3 C.10.9.1.4.2")
+        yield Violation(where + "ChannelBaseline", message, "PS3.3 C.10.9.1.4.2")
 
 
-def _check_skew_and_filters(where: str, channel: Dataset) -> Iterator[Finding]:
+def _check_skew_and_filters(where: str, channel: Dataset) -> Iterator[Violation]:
     if (0x003A0214 in channel) == (0x003A0215 in channel):
         message = "exactly one of Channel Time Skew and Channel Sample Skew must be present"
-        yield Finding(where + "ChannelSampleSkew", message, "PS3.3 C.10.9")
+        yield Violation(where + "ChannelSampleSkew", message, "PS3.3 C.10.9")
     for tag in (0x003A0214, 0x003A0215):
         if tag in channel and number(channel, tag) is None:
-            yield Finding(where + name_of(tag), "has no value", "PS3.3 C.10.9")
+            yield Violation(where + name_of(tag), "has no value", "PS3.3 C.10.9")
     filters = {tag: number(channel, tag) for tag in (0x003A0220, 0x003A0221, 0x003A0222) if tag in channel}
     for tag, value in filters.items():
         if value is None or value <= 0:
-            yield Finding(where + name_of(tag), f"is {text(channel, tag)!r}, no cut-off in hertz", "PS3.3 C.10.9")
+            yield Violation(where + name_of(tag), f"is {text(channel, tag)!r}, no cut-off in hertz", "PS3.3 C.10.9")
     low, high = filters.get(0x003A0220), filters.get(0x003A0221)
     if low is not None and high is not None and low >= high:
         message = f"is {low:g} Hz, above FilterHighFrequency {high:g} Hz: the edges are swapped"
-        yield Finding(where + "FilterLowFrequency", message, "PS3.3 C.10.9")
+        yield Violation(where + "FilterLowFrequency", message, "PS3.3 C.10.9")
 
 
 def _code(channel: Dataset, tag: int) -> tuple[str, str]:
@@ -135,7 +135,7 @@ def _code(channel: Dataset, tag: int) -> tuple[str, str]:
     return (text(items[0], 0x00080102), text(items[0], 0x00080100)) if items else ("", "")
 
 
-def _check_codes(where: str, channel: Dataset) -> Iterator[Finding]:
+def _check_codes(where: str, channel: Dataset) -> Iterator[Violation]:
     """The lead code is one of CID 3001 with its own meaning and label, or a private one; the unit is the millivolt."""
     yield from check_code(where, channel, 0x003A0208)
     yield from check_code(where, channel, 0x003A0211)
@@ -143,7 +143,7 @@ def _check_codes(where: str, channel: Dataset) -> Iterator[Finding]:
         scheme, unit = _code(channel, 0x003A0211)
         if (scheme, unit) != ("UCUM", "mV"):
             message = f"is {unit!r} of {scheme!r}, not 'mV' of 'UCUM'"
-            yield Finding(where + "ChannelSensitivityUnitsSequence", message, "PS3.3 C.10.9.1.4.2; PS3.16 CID 3082")
+            yield Violation(where + "ChannelSensitivityUnitsSequence", message, "PS3.3 C.10.9.1.4.2; PS3.16 CID 3082")
     if not (channel.get(0x003A0208) and channel[0x003A0208].items):
         return
     scheme, code = _code(channel, 0x003A0208)
@@ -152,18 +152,20 @@ def _check_codes(where: str, channel: Dataset) -> Iterator[Finding]:
     source = "PS3.16 CID 3001"
     if scheme == "MDC":
         if code not in standard.LEADS:
-            yield Finding(where, f"{code!r} of MDC is no ECG lead", source)
+            yield Violation(where, f"{code!r} of MDC is not an ECG lead", source)
             return
     elif not scheme.startswith("99"):
-        yield Finding(where, f"scheme {scheme!r} is neither MDC nor a private one (99…)", f"{source}; PS3.16 section 8")
+        yield Violation(
+            where, f"scheme {scheme!r} is neither MDC nor a private one (99…)", f"{source}; PS3.16 section 8"
+        )
     for name, value in (("Code Meaning", meaning), ("Channel Label", label)):
         named = standard.lead_of(value)
         if named and named != code:
             message = f"{name} {value!r} is that of code {named}, but the code is {code}"
-            yield Finding(where, message, source)
+            yield Violation(where, message, source)
 
 
-def _check_samples(where: str, group: Dataset) -> Iterator[Finding]:
+def _check_samples(where: str, group: Dataset) -> Iterator[Violation]:
     """Length, padding and byte order of Waveform Data."""
     interpretation = text(group, 0x54001006)
     if interpretation not in _SAMPLE or 0x54001010 not in group:
@@ -172,24 +174,24 @@ def _check_samples(where: str, group: Dataset) -> Iterator[Finding]:
     allocated = _integer(group, 0x54001004)
     if allocated is not None and allocated != bits:
         message = f"is {allocated}; a sample of {interpretation} has {bits}"
-        yield Finding(where + "WaveformBitsAllocated", message, "PS3.3 C.10.9.1.5")
+        yield Violation(where + "WaveformBitsAllocated", message, "PS3.3 C.10.9.1.5")
     content = group[0x54001010].value
     n_channels, n_samples = _integer(group, 0x003A0005), _integer(group, 0x003A0010)
     if n_channels is not None and n_samples is not None:
         size = n_channels * n_samples * bits // 8
         if len(content) != size + size % 2:
             message = f"has {len(content)} bytes; {n_channels} channels × {n_samples} samples × {bits} bits are {size}"
-            yield Finding(where + "WaveformData", message, "PS3.3 C.10.9.1.7")
+            yield Violation(where + "WaveformData", message, "PS3.3 C.10.9.1.7")
             return
         content = content[:size]
     samples = np.frombuffer(content, dtype, len(content) // dtype.itemsize)
     yield from _check_padding(where, group, samples)
     if n_channels and bits > 8 and _is_swapped(samples[: samples.size - samples.size % n_channels], n_channels):
         message = "is smoother with its bytes swapped: it is not little-endian"
-        yield Finding(where + "WaveformData", message, "PS3.5 section 7.3")
+        yield Violation(where + "WaveformData", message, "PS3.5 section 7.3")
 
 
-def _check_padding(where: str, group: Dataset, samples: npt.NDArray[Any]) -> Iterator[Finding]:
+def _check_padding(where: str, group: Dataset, samples: npt.NDArray[Any]) -> Iterator[Violation]:
     """Waveform Padding Value has the size of a sample and is there exactly when a sample has it."""
     where += "WaveformPaddingValue"
     lowest, padding = int(np.iinfo(samples.dtype).min), None
@@ -197,14 +199,14 @@ def _check_padding(where: str, group: Dataset, samples: npt.NDArray[Any]) -> Ite
         value = group[0x5400100A].value
         if len(value) != max(2, samples.dtype.itemsize):
             message = f"has {len(value)} bytes; a sample has {samples.dtype.itemsize}"
-            yield Finding(where, message, "PS3.5 section 8.3")
+            yield Violation(where, message, "PS3.5 section 8.3")
             return
         padding = int.from_bytes(value[: samples.dtype.itemsize], "little", signed=True)
         if not (samples == padding).any():
-            yield Finding(where, f"is {padding}, which no sample has", f"PS3.3 C.10.9.1.6; {OURS}")
+            yield Violation(where, f"is {padding}, which no sample has", f"PS3.3 C.10.9.1.6; {OURS}")
     if padding != lowest and samples.size and samples.min() == lowest:
         message = f"does not mark the invalid samples, {lowest}, which would be read as amplitudes"
-        yield Finding(where, message, "PS3.3 C.10.9.1.6")
+        yield Violation(where, message, "PS3.3 C.10.9.1.6")
 
 
 def _is_swapped(samples: npt.NDArray[Any], n_channels: int) -> bool:

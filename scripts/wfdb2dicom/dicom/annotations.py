@@ -49,8 +49,8 @@ UNITS = {"ms": "millisecond", "deg": "degree", "{H.B.}/min": "heart beats per mi
 def annotate(acquisition: Acquisition) -> tuple[Annotation, ...]:
     """Annotations of a recording: ventricular rate, intervals, axes, then the lines of the report.
 
-    The lines stand beside a ventricular rate or not at all: a reader (dicomecg_convert) that meets text looks for the
-    rate, and crashes without it.
+    Report lines are written only together with a ventricular rate: one reader (dicomecg_convert) crashes on an object
+    that has text but no rate.
     """
     known = dict(acquisition.measurements)
     found = []

@@ -105,24 +105,24 @@ def element(keyword: str, value: Value) -> bytes:
 
 
 def tag_and_vr(keyword: str) -> bytes:
-    """What an element begins with."""
+    """The first bytes of an element: tag and VR."""
     tag, vr = TAGS[keyword]
     return (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little") + vr.encode()
 
 
 def prefix(keyword: str, length: int) -> bytes:
-    """What precedes the value of an element: tag, VR and length."""
+    """The bytes before an element's value: tag, VR and length."""
     is_long = TAGS[keyword][1] in _LONG
     return tag_and_vr(keyword) + (bytes(2) + length.to_bytes(4, "little") if is_long else length.to_bytes(2, "little"))
 
 
 def item(content_length: int) -> bytes:
-    """What precedes the content of an item of a sequence."""
+    """The bytes before the content of a sequence item."""
     return b"\xfe\xff\x00\xe0" + content_length.to_bytes(4, "little")
 
 
 def filler(vr: str) -> bytes:
-    """What brings a text to an even length (PS3.5 section 6.2)."""
+    """The byte that pads a text to an even length (PS3.5 section 6.2)."""
     return b"\0" if vr == "UI" else b" "
 
 

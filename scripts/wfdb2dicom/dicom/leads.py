@@ -83,8 +83,8 @@ LEADS = tuple(Lead(label, code, f"Lead {label}") for label, code in _LEADS.items
 _BY_NAME = {lead.label.lower(): lead for lead in LEADS}
 _BY_NAME |= {alias: _BY_NAME[label.lower()] for alias, label in _ALIASES.items()}
 
-# What monitors record beside ECGs, the first word of its name. Such a signal is no lead whatever `unknown_leads` says:
-# an ECG object has no place for it, and header(5) makes any signal without units one in millivolt.
+# Other signals of monitors, by the first word of their names. They are not leads whatever `unknown_leads` says: an ECG
+# object has no place for it, and header(5) makes any signal without units one in millivolt.
 _NOT_ECG = frozenset(
     {"abp", "art", "ap", "bp", "cvp", "pap", "icp", "pleth", "ppg", "spo2", "resp", "co2", "etco2", "hr", "pulse"}
     | {"eeg", "emg", "eog", "temp"}
@@ -94,7 +94,7 @@ _FIRST_WORD = re.compile(r"[a-z0-9]+").match
 
 
 def _key(name: str) -> str:
-    """What a name is looked up by: ``Lead aVR`` is ``avr``."""
+    """The key for looking up a name: ``Lead aVR`` is ``avr``."""
     return name.strip().lower().removeprefix("lead ").lstrip()
 
 
@@ -110,7 +110,7 @@ def label(name: str) -> str:
 
 
 def is_other(name: str) -> bool:
-    """Whether a signal's name says that it is no ECG, such as ``PLETH`` or ``Resp (sum)``."""
+    """Whether a signal's name says that it is not an ECG, such as ``PLETH`` or ``Resp (sum)``."""
     word = _FIRST_WORD(name.strip().lower())
     return not is_known(name) and word is not None and not _NOT_ECG.isdisjoint({word[0], word[0].rstrip(_DIGITS)})
 
@@ -123,24 +123,24 @@ def find(name: str, unknown: str = "error") -> Lead:
     name : str
         The signal's description.
     unknown : {"error", "local"}
-        What becomes of a lead that CID 3001 does not know: an error, or a code of `LOCAL_SCHEME` with its name as
-        the value.
+        How to treat a lead that CID 3001 does not know: raise an error, or give it a code of `LOCAL_SCHEME` with its
+        name as the value.
 
     Raises
     ------
     LeadError
-        When CID 3001 knows no such lead, or the signal is no ECG.
+        When CID 3001 does not have the lead, or the signal is not an ECG.
     """
     if lead := _BY_NAME.get(_key(name)):
         return lead
     if is_other(name):
         raise LeadError(
-            f"signal {name!r} is no ECG, and a DICOM ECG object holds nothing else; set other_signals: omit to leave"
-            " such signals out, or write a WFDB record of the ECG leads alone"
+            f"signal {name!r} is not an ECG, and a DICOM ECG object holds nothing else; set other_signals: omit to"
+            " leave such signals out, or write a WFDB record of the ECG leads alone"
         )
     if unknown != "local":
         raise LeadError(
-            f"signal {name!r} is no lead that CID 3001 knows ({', '.join(_LEADS)}, monitoring leads such as MLII);"
+            f"signal {name!r} is not a lead of CID 3001 ({', '.join(_LEADS)}, monitoring leads such as MLII);"
             " correct the header, or set unknown_leads: local to give it a private code"
         )
     return _local(name.strip())

@@ -17,7 +17,7 @@ from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.dicom import leads, sop_classes
 from wfdb2dicom.dicom.annotations import annotate
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.dicom.template import Channel, Instance, Layout, decimal_string
+from wfdb2dicom.dicom.template import Channel, InstanceAttributes, SharedAttributes, decimal_string
 from wfdb2dicom.dicom.uids import ENCODING_VERSION, derive_uid
 from wfdb2dicom.errors import DateError, HeaderError, LeadError, SubjectMismatch, UidError, UnitsError
 from wfdb2dicom.inputs.patients import age_at
@@ -35,7 +35,7 @@ PER_MILLIVOLT = {
     "V": Fraction(1, 1000),
 }
 _VOLTS = re.compile(r"(?:[a-zµμ]|milli|micro|nano)?v(?:olts?)?", re.IGNORECASE).fullmatch
-# Units of no quantity ("no units", "A/D units"): what has them may be an ECG that nobody calibrated.
+# Units without a quantity ("no units", "A/D units"): the signal may be an uncalibrated ECG.
 _NO_QUANTITY = frozenset({"nu", "adu", "au", "a.u.", "nd", "n/a", "none", "unit", "units", "unknown", "?", "-", "1"})
 _MIMIC_ID = re.compile(r"\d{8,9}").fullmatch
 _ECG_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?").fullmatch
@@ -45,12 +45,12 @@ _MAX_SH, _MAX_LO, _MAX_UI = 16, 64, 64  # characters, PS3.5 table 6.2-1
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
-    """What a DICOM object of a study is made of, but for its samples.
+class ObjectDescription:
+    """Everything in a study's DICOM object except the samples.
 
     Attributes
     ----------
-    layout : Layout
+    shared : SharedAttributes
         Its `padding` is set when the samples are known.
     order : tuple of int or None
         The signal that becomes each channel; None when channels are in the order of the signals.
@@ -58,15 +58,15 @@ class Study:
         ``header`` or ``ecg_time``.
     """
 
-    layout: Layout
-    instance: Instance
+    shared: SharedAttributes
+    instance: InstanceAttributes
     order: tuple[int, ...] | None
     time_source: str
 
 
-def describe_study(
+def describe_object(
     header: Header, acquisition: Acquisition, options: Options, digest: bytes = b"", bits: int = 16
-) -> Study:
+) -> ObjectDescription:
     """Check a header against what the CSV says and map both to DICOM values.
 
     Parameters
@@ -88,7 +88,7 @@ def describe_study(
     who = (patient_id.encode(), (acquisition.study_id or header.name).encode())
     identity = (str(ENCODING_VERSION).encode(), options.text(), header.text, acquisition.to_json().encode(), digest)
     study_instance_uid = _uid(acquisition.study_instance_uid) or derive_uid(options.uid_root, "study", *who)
-    instance = Instance(
+    instance = InstanceAttributes(
         sop_instance_uid=derive_uid(options.uid_root, "instance", *identity),
         study_instance_uid=study_instance_uid,
         series_instance_uid=_uid(acquisition.series_instance_uid) or derive_uid(options.uid_root, "series", *who),
@@ -100,7 +100,7 @@ def describe_study(
         patient_age=age_at(acquisition.anchor_age, acquisition.anchor_year, moment.year),
         annotations=annotate(acquisition) if options.annotations else (),
     )
-    layout, order = _layout(
+    shared, order = _shared_attributes(
         tuple(signal[:5] for signal in header.signals),
         _Shape(header.n_samples or 0, header.sampling_frequency, bits),
         (acquisition.filter_low, acquisition.filter_high, acquisition.notch),
@@ -108,7 +108,7 @@ def describe_study(
         all(text.isascii() for text in instance.texts()),
         options,
     )
-    return Study(layout, instance, order, time_source)
+    return ObjectDescription(shared, instance, order, time_source)
 
 
 SignalKey = tuple[str, float, int, str, int]
@@ -124,19 +124,19 @@ class _Shape(NamedTuple):
 
 
 @lru_cache(maxsize=4096)  # most studies of a data set have one of a handful
-def _layout(
+def _shared_attributes(
     signals: tuple[SignalKey, ...],
     shape: _Shape,
     filters: tuple[str, str, str],
     omitted: tuple[str, ...],
     ascii_texts: bool,
     options: Options,
-) -> tuple[Layout, tuple[int, ...] | None]:
-    """The layout of a study's object, and the order of its channels."""
+) -> tuple[SharedAttributes, tuple[int, ...] | None]:
+    """The attributes that a study's object shares with others, and the order of its channels."""
     channels, order = _channels(signals, options.lead_order, options.unknown_leads)
     labels = [channel.label for channel in channels]
     filter_low, filter_high, notch = filters
-    layout = Layout(
+    shared = SharedAttributes(
         sop_class=sop_classes.choose(labels, shape.n_samples, shape.frequency, shape.bits, options.sop_class),
         frequency=decimal_string(Fraction(shape.frequency)),
         n_samples=shape.n_samples,
@@ -147,7 +147,7 @@ def _layout(
         omitted=omitted,
         ascii=ascii_texts and all(text.isascii() for text in (*labels, *omitted)),
     )
-    return layout, order
+    return shared, order
 
 
 def _study_id(header: Header, acquisition: Acquisition) -> str:
@@ -156,7 +156,7 @@ def _study_id(header: Header, acquisition: Acquisition) -> str:
 
 
 def is_other(signal: Signal) -> bool:
-    """Whether a signal is no ECG beyond doubt: by its name, or by its unit where the name is that of no lead.
+    """Whether a signal is certainly not an ECG: by its name, or by its unit where the name is not that of a lead.
 
     A lead of CID 3001 in mmHg contradicts itself, so it is not among them, and its unit is refused.
     """
@@ -166,23 +166,25 @@ def is_other(signal: Signal) -> bool:
     return not (leads.is_known(signal.description) or _VOLTS(unit) or unit.casefold() in _NO_QUANTITY)
 
 
-def with_padding(study: Study, padding: int | None) -> Study:
+def with_padding(study: ObjectDescription, padding: int | None) -> ObjectDescription:
     """The same study with Waveform Padding Value, when its samples hold invalid ones."""
-    return study if padding is None else replace(study, layout=replace(study.layout, padding=padding))
+    return study if padding is None else replace(study, shared=replace(study.shared, padding=padding))
 
 
 def _text(field: str, value: str, limit: int) -> str:
     """A value as DICOM text holds it: no backslash, no control characters, within its length."""
     value = value.strip()
     if len(value) > limit or "\\" in value or not value.isprintable():
-        raise HeaderError(f"{field} {value!r} is no DICOM text of at most {limit} characters; correct it in the input")
+        raise HeaderError(
+            f"{field} {value!r} is not a DICOM text of at most {limit} characters; correct it in the input"
+        )
     return value
 
 
 def _uid(given: str) -> str:
     """A UID that was given, checked (PS3.5 section 9.1); "" when none was."""
     if given and (len(given) > _MAX_UI or not _UID(given)):
-        raise UidError(f"{given!r} is no DICOM UID: digits and dots, no leading zeros, at most {_MAX_UI} characters")
+        raise UidError(f"{given!r} is not a DICOM UID: digits and dots, no leading zeros, at most {_MAX_UI} characters")
     return given
 
 
@@ -219,7 +221,7 @@ def _moment(header: Header, acquisition: Acquisition) -> tuple[datetime, str]:
     try:
         moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), micro)
     except ValueError as error:
-        raise DateError(f"ecg_time {acquisition.ecg_time!r} is no date and time: {error}; correct it") from error
+        raise DateError(f"ecg_time {acquisition.ecg_time!r} is not a date and time: {error}; correct it") from error
     return moment, "ecg_time"
 
 
@@ -231,7 +233,7 @@ def _channels(
     found = [leads.find(description, unknown_leads) for description, *_ in signals]
     for place, lead in enumerate(found):
         if lead in found[:place]:
-            raise LeadError(f"lead {lead.label} stands twice in the header; which one is right cannot be known")
+            raise LeadError(f"lead {lead.label} appears twice in the header; it cannot be known which one is right")
     channels = [_channel(lead, Signal(*signal)) for lead, signal in zip(found, signals, strict=True)]
     order = list(range(len(found)))
     if lead_order == "standard":

@@ -22,14 +22,14 @@ class Options:
     lead_order : str
         ``source`` keeps the order of the WFDB header, ``standard`` is I II III aVR aVL aVF V1–V6, others behind.
     other_signals : str
-        What becomes of a record's signals that are no ECG: ``error``, or ``omit``, they are left out.
+        How to treat signals that are not an ECG: ``error``, or ``omit`` to leave them out.
     sop_class : str
         ``auto``, or the class that every object must be of: ``12-lead``, ``general``, ``ambulatory``,
         ``general-32bit``; see `wfdb2dicom.dicom.sop_classes`.
     uid_root : str
         Root of all identifiers; under ``2.25`` they are UUIDs.
     unknown_leads : str
-        What becomes of a lead that CID 3001 does not know: ``error``, or ``local``, a private code.
+        How to treat a lead that CID 3001 does not know: ``error``, or ``local`` to give it a private code.
     """
 
     annotations: bool = False

@@ -1,7 +1,7 @@
 """The DICOM object, docs/conversion.md attribute by attribute, as a template of its bytes.
 
-A `Template` keeps the bytes of the attributes that are the same in every object of an acquisition layout, and only the
-values that differ are encoded for each. Tests prove that pydicom, given the same attributes, writes the same bytes.
+A `Template` keeps the bytes of the attributes that many objects share, and only the values that differ are encoded for
+each. Tests prove that pydicom, given the same attributes, writes the same bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _EQUIPMENT = {
 DEIDENTIFICATION = "De-identified by the publisher of the WFDB data; dates shifted"
 
 
-class Channel(NamedTuple):  # a tuple, because layouts are looked up by their channels: it hashes fast
+class Channel(NamedTuple):  # a tuple, because shared attributes are looked up by their channels: it hashes fast
     """A channel definition; decimal strings are as DICOM holds them, millivolt and samples their units."""
 
     label: str
@@ -45,8 +45,8 @@ class Channel(NamedTuple):  # a tuple, because layouts are looked up by their ch
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Everything that makes two objects share all bytes but those of their `Instance` values and samples.
+class SharedAttributes:
+    """The attributes that many objects share: all but `InstanceAttributes` and samples.
 
     Attributes
     ----------
@@ -75,8 +75,8 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
-    """The values that differ between objects of one layout; `station` and `patient_age` are absent when empty."""
+class InstanceAttributes:
+    """The values of one object alone; `station` and `patient_age` are absent when empty."""
 
     sop_instance_uid: str
     study_instance_uid: str
@@ -94,7 +94,7 @@ class Instance:
         return [self.patient_id, self.study_id, self.station, *(a.text for a in self.annotations)]
 
     def values(self) -> dict[str, str]:
-        """DICOM keyword → value, for every attribute that is not the layout's, nor a sequence."""
+        """DICOM keyword → value, for every attribute that is neither shared nor a sequence."""
         at = self.moment
         date, time = f"{at.year:04d}{at.month:02d}{at.day:02d}", f"{at.hour:02d}{at.minute:02d}{at.second:02d}"
         if at.microsecond:
@@ -116,7 +116,7 @@ class Instance:
         }
 
 
-_SPECIMEN = Instance("", "", "", datetime(2000, 1, 1), "", "")
+_SPECIMEN = InstanceAttributes("", "", "", datetime(2000, 1, 1), "", "")
 _ABSENT_WHEN_EMPTY = {"StationName", "PatientAge"}  # type 3: no value, no attribute
 
 
@@ -153,11 +153,11 @@ def _code(value: str, scheme: str, meaning: str) -> Attributes:
     return {"CodeValue": value, "CodingSchemeDesignator": scheme, "CodeMeaning": meaning}
 
 
-def _channel_definition(channel: Channel, layout: Layout) -> Attributes:
+def _channel_definition(channel: Channel, shared: SharedAttributes) -> Attributes:
     filters = {
-        "FilterLowFrequency": layout.filter_low,
-        "FilterHighFrequency": layout.filter_high,
-        "NotchFilterFrequency": layout.notch,
+        "FilterLowFrequency": shared.filter_low,
+        "FilterHighFrequency": shared.filter_high,
+        "NotchFilterFrequency": shared.notch,
     }
     return {
         "ChannelLabel": channel.label,
@@ -167,36 +167,36 @@ def _channel_definition(channel: Channel, layout: Layout) -> Attributes:
         "ChannelSensitivityCorrectionFactor": "1",
         "ChannelBaseline": channel.baseline,
         "ChannelSampleSkew": channel.skew,
-        "WaveformBitsStored": (layout.sop_class.bits,),
+        "WaveformBitsStored": (shared.sop_class.bits,),
         **{keyword: value for keyword, value in filters.items() if value},
     }
 
 
-def _multiplex_group(layout: Layout) -> Attributes:
+def _multiplex_group(shared: SharedAttributes) -> Attributes:
     """A multiplex group without its samples."""
-    bits = layout.sop_class.bits
+    bits = shared.sop_class.bits
     group: dict[str, Value] = {
         "WaveformOriginality": "ORIGINAL",
-        "NumberOfWaveformChannels": (len(layout.channels),),
-        "NumberOfWaveformSamples": (layout.n_samples,),
-        "SamplingFrequency": layout.frequency,
+        "NumberOfWaveformChannels": (len(shared.channels),),
+        "NumberOfWaveformSamples": (shared.n_samples,),
+        "SamplingFrequency": shared.frequency,
         "MultiplexGroupLabel": "RHYTHM",
-        "ChannelDefinitionSequence": [_channel_definition(channel, layout) for channel in layout.channels],
+        "ChannelDefinitionSequence": [_channel_definition(channel, shared) for channel in shared.channels],
         "WaveformBitsAllocated": (bits,),
         "WaveformSampleInterpretation": "SS" if bits == 16 else "SL",
     }
-    if layout.padding is not None:
-        group["WaveformPaddingValue"] = layout.padding.to_bytes(bits // 8, "little", signed=True)
+    if shared.padding is not None:
+        group["WaveformPaddingValue"] = shared.padding.to_bytes(bits // 8, "little", signed=True)
     return group
 
 
 def describe_omission(omitted: Sequence[str]) -> str:
-    """What Contribution Description says of signals that were left out; an ST has at most 1024 characters."""
+    """Text of Contribution Description about signals left out; an ST has at most 1024 characters."""
     return f"Signals that are no ECG were left out: {', '.join(omitted)}"[:_MAX_ST]
 
 
 def _contribution(omitted: Sequence[str]) -> Attributes:
-    """What the converter did to the recording (PS3.3 C.12.1, Contributing Equipment Sequence)."""
+    """The converter's part in the object (PS3.3 C.12.1, Contributing Equipment Sequence)."""
     return {
         "Manufacturer": _EQUIPMENT["Manufacturer"],
         "SoftwareVersions": _EQUIPMENT["SoftwareVersions"],
@@ -218,29 +218,29 @@ def _annotation(annotation: Annotation) -> Attributes:
     return {**what, "ReferencedWaveformChannels": (1, 0)}
 
 
-def _file_meta(layout: Layout) -> dict[str, Value]:
+def _file_meta(shared: SharedAttributes) -> dict[str, Value]:
     """File meta information (PS3.10 section 7.1) but for its length and the instance."""
     return {
         "FileMetaInformationVersion": b"\0\1",
-        "MediaStorageSOPClassUID": layout.sop_class.uid,
+        "MediaStorageSOPClassUID": shared.sop_class.uid,
         "TransferSyntaxUID": elements.TRANSFER_SYNTAX_UID,
         "ImplementationClassUID": IMPLEMENTATION_CLASS_UID,
         "ImplementationVersionName": IMPLEMENTATION_VERSION_NAME,
     }
 
 
-def _constants(layout: Layout) -> dict[str, Value]:
-    """The attributes that are the layout's, but the waveform."""
+def _constants(shared: SharedAttributes) -> dict[str, Value]:
+    """The shared attributes without the waveform."""
     empty = ("AccessionNumber", "Manufacturer", "ReferringPhysicianName", "PatientName", "PatientBirthDate")
     return {
         **dict.fromkeys(empty, ""),
-        **({} if layout.ascii else {"SpecificCharacterSet": "ISO_IR 192"}),
-        "SOPClassUID": layout.sop_class.uid,
+        **({} if shared.ascii else {"SpecificCharacterSet": "ISO_IR 192"}),
+        "SOPClassUID": shared.sop_class.uid,
         "Modality": "ECG",
-        **(_EQUIPMENT if layout.sop_class.bits == 32 else {}),
+        **(_EQUIPMENT if shared.sop_class.bits == 32 else {}),
         "PatientIdentityRemoved": "YES",
         "DeidentificationMethod": DEIDENTIFICATION,
-        **({"ContributingEquipmentSequence": [_contribution(layout.omitted)]} if layout.omitted else {}),
+        **({"ContributingEquipmentSequence": [_contribution(shared.omitted)]} if shared.omitted else {}),
         "SeriesNumber": "1",
         "InstanceNumber": "1",
         "LongitudinalTemporalInformationModified": "MODIFIED",
@@ -256,15 +256,15 @@ def _annotation_sequence(annotations: tuple[Annotation, ...]) -> bytes:
     return elements.element("WaveformAnnotationSequence", [_annotation(annotation) for annotation in annotations])
 
 
-def _waveform_sequence(layout: Layout, data_size: int) -> bytes:
+def _waveform_sequence(shared: SharedAttributes, data_size: int) -> bytes:
     """Waveform Sequence up to the samples, which are the last of the file."""
-    group = elements.dataset(_multiplex_group(layout)) + elements.prefix("WaveformData", data_size)
+    group = elements.dataset(_multiplex_group(shared)) + elements.prefix("WaveformData", data_size)
     item = elements.item(len(group) + data_size)
     return elements.prefix("WaveformSequence", len(item) + len(group) + data_size) + item + group
 
 
 class _Slot(NamedTuple):
-    """Where a value of `Instance` goes: its keyword, the encoded tag and VR, and what brings it to an even length."""
+    """The place of an instance's value: its keyword, the encoded tag and VR, and the padding byte."""
 
     keyword: str
     tag_and_vr: bytes
@@ -302,11 +302,11 @@ def _fill(parts: list[bytes | _Slot], values: Mapping[str, str]) -> bytes:
 
 
 class Template:
-    """The bytes of an object of one layout, all but the samples, which are the last of the file.
+    """The bytes of an object before its samples, which are the last of the file.
 
     Parameters
     ----------
-    layout : Layout
+    shared : SharedAttributes
 
     Attributes
     ----------
@@ -314,13 +314,13 @@ class Template:
         Bytes of samples that belong behind the head.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self.data_size = layout.n_samples * len(layout.channels) * layout.sop_class.bits // 8
-        self._meta = _parts(_file_meta(layout), {"MediaStorageSOPInstanceUID": "SOPInstanceUID"})
-        self._dataset = _parts(_constants(layout), {keyword: keyword for keyword in _SPECIMEN.values()})
-        self._waveform = _waveform_sequence(layout, self.data_size)
+    def __init__(self, shared: SharedAttributes) -> None:
+        self.data_size = shared.n_samples * len(shared.channels) * shared.sop_class.bits // 8
+        self._meta = _parts(_file_meta(shared), {"MediaStorageSOPInstanceUID": "SOPInstanceUID"})
+        self._dataset = _parts(_constants(shared), {keyword: keyword for keyword in _SPECIMEN.values()})
+        self._waveform = _waveform_sequence(shared, self.data_size)
 
-    def head(self, instance: Instance) -> bytes:
+    def head(self, instance: InstanceAttributes) -> bytes:
         """Everything before the samples: preamble, file meta information (PS3.10 section 7.1), attributes."""
         values = instance.values()
         meta = _fill(self._meta, values)
@@ -330,6 +330,6 @@ class Template:
 
 
 @lru_cache(maxsize=256)
-def template(layout: Layout) -> Template:
-    """The template of a layout; a data set has a handful of layouts."""
-    return Template(layout)
+def template(shared: SharedAttributes) -> Template:
+    """The template of these attributes; a data set has a handful of different ones."""
+    return Template(shared)

@@ -26,13 +26,13 @@ def check_root(uid_root: str) -> str:
     Raises
     ------
     ConfigError
-        When it is no UID (PS3.5 section 9.1) or leaves fewer than 20 digits for the identifier.
+        When it is not a UID (PS3.5 section 9.1) or leaves fewer than 20 digits for the identifier.
     """
     parts = uid_root.split(".")
     valid = len(parts) > 1 and all(p.isascii() and p.isdigit() and (p == "0" or p[0] != "0") for p in parts)
     if not valid or parts[0] not in "012" or len(uid_root) > _MAX_UID - 1 - _MIN_DIGITS:
         raise ConfigError(
-            f"uid_root {uid_root!r} is no UID root: digits and dots, no leading zeros, at most"
+            f"uid_root {uid_root!r} is not a UID root: digits and dots, no leading zeros, at most"
             f" {_MAX_UID - 1 - _MIN_DIGITS} characters, such as 2.25 or the root your organisation was given"
         )
     return uid_root
@@ -49,9 +49,9 @@ def derive_uid(uid_root: str, kind: str, *parts: bytes) -> str:
     uid_root : str
         Checked by `check_root`.
     kind : str
-        What is named: ``study``, ``series``, ``instance``.
+        The kind of object: ``study``, ``series``, ``instance``.
     parts : bytes
-        Everything that makes it this one and no other; each is delimited.
+        Everything that identifies it; each part is delimited.
     """
     digest = blake2b(digest_size=16, person=kind.encode())
     for part in parts:

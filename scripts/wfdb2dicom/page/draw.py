@@ -1,4 +1,4 @@
-"""An ECG page from a DICOM object alone, as a clinician expects it: see `wfdb2dicom.page.layout` for what stands where.
+"""An ECG page from a DICOM object alone, as a clinician expects it: see `wfdb2dicom.page.layout` for the places.
 
 The whole page is one coordinate system in millimetres, so that what is drawn at 25 mm is 25 mm on paper.
 """
@@ -81,14 +81,14 @@ def draw(
     Raises
     ------
     EcgError
-        When the file holds no ECG.
+        When the file has no ECG.
     OSError
         When a file cannot be read or written.
     ValueError
-        When there is no such format.
+        When the format is unknown.
     """
     if format not in FORMATS:
-        raise ValueError(f"format {format!r} is none of {', '.join(FORMATS)}")
+        raise ValueError(f"format {format!r} is not one of {', '.join(FORMATS)}")
     ecg = read(dicom)
     with matplotlib.rc_context(_SETTINGS):
         figure = page_figure(ecg)

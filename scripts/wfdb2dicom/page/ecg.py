@@ -26,7 +26,7 @@ _UNITS = {"deg": "°", "{H.B.}/min": " /min", "1": ""}  # UCUM units as clinicia
 
 
 class EcgError(Wfdb2DicomError):
-    """A file that is no DICOM ECG, or one that cannot be read as such; names file and reason."""
+    """A file that is not a DICOM ECG, or cannot be read as one; names file and reason."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Ecg:
-    """What a page shows; texts are empty where the object does not say.
+    """The content of a page; texts are empty where the object has no value.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Ecg:
     statements : tuple of str
         Textual ones.
     left_out : tuple of str
-        Channels that are no voltage.
+        Channels that are not a voltage.
     """
 
     traces: tuple[Trace, ...]
@@ -111,7 +111,7 @@ def read(path: str | os.PathLike[str]) -> Ecg:
     Raises
     ------
     EcgError
-        When the file is no DICOM object or holds no waveform in volts.
+        When the file is not a DICOM object or has no waveform in volts.
     OSError
         When it cannot be read.
     """
@@ -121,7 +121,7 @@ def read(path: str | os.PathLike[str]) -> Ecg:
     except (EcgError, OSError, MemoryError):
         raise
     except InvalidDicomError as error:
-        raise EcgError(f"{path} is no DICOM file: name the .dcm of a converted study") from error
+        raise EcgError(f"{path} is not a DICOM file: name the .dcm of a converted study") from error
     except Exception as error:  # pydicom reads an attribute when it is asked for, and damage can raise anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise EcgError(f"{path} is damaged: {reason}; convert the study again") from error
@@ -136,7 +136,7 @@ def _read(path: Path) -> Ecg:
     except (AttributeError, KeyError, NotImplementedError, ValueError) as error:
         raise EcgError(f"{path}: its waveform cannot be read: {' '.join(str(error).split())}") from error
     if not traces:
-        raise EcgError(f"{path} holds no channel in volts, but {', '.join(left_out)}: there is no ECG to draw")
+        raise EcgError(f"{path} has no channel in volts, only {', '.join(left_out)}: there is no ECG to draw")
     measurements, statements = _annotations(ds)
     return Ecg(
         traces=traces,
@@ -162,7 +162,7 @@ def _text(ds: Dataset, keyword: str) -> str:
 
 
 def _traces(ds: Dataset) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
-    """The leads of all multiplex groups; a lead that stands twice (an average beat, say) is that of the first."""
+    """The leads of all multiplex groups; a lead that appears twice (an average beat, say) is taken from the first."""
     traces: dict[str, Trace] = {}
     left_out = []
     for index, group in enumerate(ds.WaveformSequence):

@@ -1,6 +1,6 @@
-"""Where everything stands on an ECG page: A4 landscape, in millimetres, the origin at the lower left corner.
+"""The places of everything on an ECG page: A4 landscape, in millimetres, the origin at the lower left corner.
 
-25 mm are one second and 10 mm one millivolt, always. The twelve standard leads stand in four columns of 2.5 s,
+25 mm are one second and 10 mm one millivolt, always. The twelve standard leads are in four columns of 2.5 s,
 
     I   aVR  V1  V4
     II  aVL  V2  V5
@@ -104,7 +104,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Page:
-    """The pieces of an ECG, the base line of each row, and what has to be said about them."""
+    """The pieces of an ECG, the base line of each row, and the notes about them."""
 
     segments: tuple[Segment, ...]
     rows: tuple[float, ...]
@@ -170,7 +170,7 @@ def _segments(columns: list[list[Trace | None]], rows: Sequence[float], duration
 
 
 def _notes(ecg: Ecg, segments: Sequence[Segment]) -> Iterator[str]:
-    """What a reader of the page must know and cannot see."""
+    """Notes that a reader of the page needs and cannot see in the drawing."""
     if ecg.duration > SECONDS:
         yield f"First {SECONDS:g} s of {ecg.duration:.4g} s"
     if ecg.duration < SECONDS - 0.01:
@@ -191,7 +191,7 @@ def _notes(ecg: Ecg, segments: Sequence[Segment]) -> Iterator[str]:
     if cut:
         yield f"Cut at the edge of the grid: {', '.join(cut)}"
     if ecg.left_out:
-        yield f"Not drawn, no voltage: {', '.join(ecg.left_out)}"
+        yield f"Not drawn, not a voltage: {', '.join(ecg.left_out)}"
 
 
 def _leaves_grid(segment: Segment) -> bool:

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfdb2dicom.conformance.attributes import number, text
-from wfdb2dicom.conformance.part10 import Dataset, MalformedError, parse
+from wfdb2dicom.dicom.part10 import Dataset, MalformedError, number, parse, text
 from wfdb2dicom.errors import ConfigError, StudyError
 from wfdb2dicom.system.whole_file import replace_file
 
@@ -32,7 +31,7 @@ _INVALID = {16: -(2**15), 24: -(2**23), 32: -(2**31)}  # signal(5)
 
 
 class RestoreError(StudyError):
-    """The object is none from which a WFDB record can be made."""
+    """No WFDB record can be made from the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def _restore(dataset: Dataset, name: str, order: str | Sequence[str], signal_for
         raise RestoreError(f"the object has {len(groups)} multiplex groups; a WFDB record has one")
     name = name or text(dataset, 0x00200010)
     if not _RECORD_NAME(name):
-        raise RestoreError(f"{name!r} is no name of a WFDB record (letters, digits, - and _): give one")
+        raise RestoreError(f"{name!r} is not a name for a WFDB record (letters, digits, - and _): give one")
     samples, bits = _samples(groups[0])
     channels = [_channel(item) for item in groups[0][0x003A0200].items]
     places = _places([channel.label for channel in channels], order)
@@ -125,7 +124,7 @@ def _samples(group: Dataset) -> tuple[npt.NDArray[Any], int]:
     channels, length = len(group[0x003A0200].items), group[0x003A0010].integer() if 0x003A0010 in group else None
     content = group[0x54001010].value
     if not channels or length is None or len(content) != channels * length * bits // 8:
-        raise RestoreError(f"{len(content)} bytes are no {length} samples of {channels} channels of {bits} bits")
+        raise RestoreError(f"{len(content)} bytes are not {length} samples of {channels} channels of {bits} bits")
     return np.frombuffer(content, f"<i{bits // 8}").reshape(length, channels), bits
 
 
@@ -148,7 +147,7 @@ def _channel(item: Dataset) -> _Channel:
 
 
 def _simplest_inverse(sensitivity: str) -> float:
-    """The gain of which a sensitivity is the inverse: of those that round to it, the one with the fewest digits.
+    """The gain of which a sensitivity is the inverse: among those that round to it, the one with the fewest digits.
 
     A decimal string has 16 characters (PS3.5 table 6.2-1); a short one is exact, a long one was rounded.
     """
@@ -209,7 +208,7 @@ def _header(
     if acquired := text(dataset, 0x0008002A):
         moment = _DT(acquired)
         if not moment:
-            raise RestoreError(f"AcquisitionDateTime {acquired!r} is no date with a time to the second")
+            raise RestoreError(f"AcquisitionDateTime {acquired!r} is not a date with a time to the second")
         year, month, day, hour, minute, second, fraction = moment.groups()
         first.append(f"{hour}:{minute}:{second}{fraction or ''} {day}/{month}/{year}")
     sums = samples.astype(np.uint16).sum(axis=0, dtype=np.uint16).tolist()

@@ -25,7 +25,7 @@ _ITEM_PREFIX = struct.Struct("<HHI").unpack_from
 
 
 class MalformedError(Wfdb2DicomError):
-    """The bytes are no DICOM file in Explicit VR Little Endian; says at which byte, and the rule's source."""
+    """The bytes are not a DICOM file in Explicit VR Little Endian. Names the byte and the source of the rule."""
 
     def __init__(self, message: str, source: str) -> None:
         super().__init__(f"{message} [{source}]")
@@ -40,7 +40,7 @@ class Element(NamedTuple):
     items: list[Dataset]
 
     def text(self) -> str:
-        """The value without its padding; bytes that are no UTF-8 stay visible as surrogates."""
+        """The value without its padding; bytes that are not UTF-8 stay visible as surrogates."""
         return self.value.decode("utf-8", "surrogateescape").rstrip("\0" if self.vr == "UI" else " ")
 
     def integer(self) -> int | None:
@@ -51,6 +51,20 @@ class Element(NamedTuple):
 
 Dataset = dict[int, Element]
 """Tag as 0xGGGGEEEE → element, in the order of the file."""
+
+
+def number(dataset: Dataset, tag: int) -> float | None:
+    """The value of a DS with one finite value, else None."""
+    try:
+        value = float(dataset[tag].text()) if tag in dataset else None
+    except ValueError:
+        return None
+    return value if value is not None and abs(value) < float("inf") else None
+
+
+def text(dataset: Dataset, tag: int) -> str:
+    """The value of a text attribute, "" when it is missing."""
+    return dataset[tag].text() if tag in dataset else ""
 
 
 @dataclass(slots=True)
@@ -79,7 +93,7 @@ def parse(content: bytes) -> Part10:
         When the bytes cannot be understood: no DICOM file, cut short, another transfer syntax.
     """
     if content[128:132] != b"DICM":
-        raise MalformedError("no 'DICM' at byte 128: this is no DICOM file", "PS3.10 section 7.1")
+        raise MalformedError("no 'DICM' at byte 128: this is not a DICOM file", "PS3.10 section 7.1")
     reader = _Reader(content)
     start = 132
     if content[start : start + 8] != b"\x02\0\0\0UL\x04\0":
@@ -93,10 +107,14 @@ def parse(content: bytes) -> Part10:
     dataset = reader.dataset(end, len(content))
     for tag in meta:
         if tag >> 16 != 2:
-            reader.oddities.append((tag, "stands in the file meta information", "PS3.10 section 7.1"))
+            reader.oddities.append(
+                (tag, "belongs in the data set, not in the file meta information", "PS3.10 section 7.1")
+            )
     for tag in dataset:
         if tag >> 16 < 8:
-            reader.oddities.append((tag, "stands in the data set", "PS3.5 section 7.1"))
+            reader.oddities.append(
+                (tag, "belongs in the file meta information, not in the data set", "PS3.5 section 7.1")
+            )
     return Part10(meta, dataset, reader.oddities)
 
 
@@ -116,7 +134,7 @@ class _Reader:
         while at < end:
             tag, element, at = self._element(at, end)
             if tag <= last:
-                self.oddities.append((tag, "stands twice or behind a higher tag", "PS3.5 section 7.1"))
+                self.oddities.append((tag, "appears twice or after a higher tag", "PS3.5 section 7.1"))
             last = tag
             found[tag] = element
         return found
@@ -124,7 +142,7 @@ class _Reader:
     def _element(self, at: int, end: int) -> tuple[int, Element, int]:
         """Tag and element at a byte, and the byte behind it."""
         if at + 8 > end:
-            raise MalformedError(f"{end - at} bytes at byte {at} are no data element", "PS3.5 section 7.1.2")
+            raise MalformedError(f"{end - at} bytes at byte {at} are not a data element", "PS3.5 section 7.1.2")
         group, number, code, length = _PREFIX(self.content, at)
         tag, vr = group << 16 | number, code.decode("latin-1")
         start = at + 8
@@ -164,7 +182,7 @@ class _Reader:
             if kind == _SEQUENCE_END and length == _UNDEFINED:
                 return items, at + 8
             if kind != _ITEM:
-                raise MalformedError(f"sequence {name} holds no item at byte {at}", "PS3.5 section 7.5")
+                raise MalformedError(f"sequence {name} has no item at byte {at}", "PS3.5 section 7.5")
             size = self._undefined_size(at + 8, stop) if size == _UNDEFINED else size
             if at + 8 + size > stop:
                 raise MalformedError(f"an item of {name} at byte {at} is longer than its sequence", "PS3.5 section 7.5")
