@@ -1,0 +1,259 @@
+"""ZIPs as publishers serve them: which members are found, that their content is verified, and what is refused."""
+
+import os
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wfdb2dicom.errors import ConfigError, SignalError
+from wfdb2dicom.system.zip_directory import ZipDirectory, find_member
+from wfdb2dicom.system.zip_member import read_member
+
+CONTENT = bytes(range(256)) * 40
+
+
+def pack(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def read(path: Path, name: str) -> bytes:
+    member = ZipDirectory(str(path)).member(name)
+    assert member is not None
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return read_member(fd, member, str(path))
+    finally:
+        os.close(fd)
+
+
+def change(path: Path, old: bytes, new: bytes, *, last: bool = False) -> None:
+    """Write over bytes of a file, at their first or last place."""
+    content = path.read_bytes()
+    at = content.rfind(old) if last else content.find(old)
+    assert at >= 0
+    path.write_bytes(content[:at] + new + content[at + len(old) :])
+
+
+NAMES = st.text("abcäµ 0.", min_size=1, max_size=8).filter(lambda name: name.strip(". ") != "")
+
+
+@given(
+    members=st.dictionaries(
+        st.lists(NAMES, min_size=1, max_size=3).map("/".join), st.binary(max_size=600), min_size=1, max_size=6
+    ),
+    top=st.sampled_from(["", "data-set-1.0/"]),
+    method=st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
+    front=st.binary(max_size=30),
+    comment=st.binary(max_size=30),
+)
+def test_what_zipfile_writes_is_read(
+    tmp_path_factory: pytest.TempPathFactory,
+    members: dict[str, bytes],
+    top: str,
+    method: int,
+    front: bytes,
+    comment: bytes,
+) -> None:
+    path = tmp_path_factory.mktemp("zip") / "a.zip"
+    path.write_bytes(front)
+    with zipfile.ZipFile(path, "a", method) as archive:
+        archive.comment = comment
+        for name, content in members.items():
+            archive.writestr(top + name, content)
+    directory = ZipDirectory(str(path))
+    assert len(directory) == len(members)
+    for name, content in members.items():
+        assert read(path, top + name) == content
+        if top:
+            assert read(path, name) == content
+    assert directory.member("absent.hea") is None
+
+
+def test_zip64_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for n in range(66_000):
+            archive.writestr(f"top/{n % 100}/{n}.hea", b"%d" % n)
+        with archive.open("top/wide.dat", "w", force_zip64=True) as stream:
+            stream.write(CONTENT)
+    assert len(ZipDirectory(str(path))) == 66_001
+    assert read(path, "99/65999.hea") == b"65999"
+    assert read(path, "wide.dat") == CONTENT
+
+
+def test_offsets_beyond_four_gigabytes_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with open(path, "wb") as stream:
+        stream.truncate(2**32 + 10)  # a hole, which takes no room on disk
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("a/b.hea", CONTENT)
+    assert read(path, "a/b.hea") == CONTENT
+    # `zipfile` states offsets from where it began to write; those of one that wrote all of it are beyond 4 GB.
+    found = find_member(str(path), "b.hea")
+    assert found is not None
+    assert found.offset == 2**32 + 10
+
+
+def test_members_written_as_a_stream_are_read(tmp_path: Path) -> None:
+    """Their local headers state neither CRC-32 nor size."""
+    path = tmp_path / "a.zip"
+
+    class Pipe:
+        def __init__(self) -> None:
+            self.content = b""
+
+        def write(self, data: bytes) -> int:
+            self.content += data
+            return len(data)
+
+        def flush(self) -> None:
+            pass
+
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
+        archive.writestr("a.hea", CONTENT)
+    path.write_bytes(pipe.content)
+    assert read(path, "a.hea") == CONTENT
+
+
+def test_folders_and_neighbours(tmp_path: Path) -> None:
+    path = pack(
+        tmp_path / "a.zip", {"t/f/p1/s1/1.hea": b"", "t/f/p1/s1/1.dat": b"", "t/f/p1/s2/2.hea": b"", "t/x": b""}
+    )
+    directory = ZipDirectory(str(path))
+    assert directory.top == "t"
+    assert [directory.has(name) for name in ("f/", "f/p1/", "f/p2/", "./", "x", "y", "x/")] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert directory.neighbours(["f/p1/s1/1.hea", "f/p1/s2/2.hea", "x", "z/9.hea"]) == [2, 1, 1, 0]
+    assert directory.alike("F/P1/S1/1.HEA") == "f/p1/s1/1.hea"
+
+
+def test_the_folder_files_is_no_top_folder(tmp_path: Path) -> None:
+    directory = ZipDirectory(str(pack(tmp_path / "a.zip", {"files/p1/1.hea": b"", "files/p1/1.dat": b""})))
+    assert directory.top == ""
+    assert directory.has("files/p1/")
+
+
+def test_a_file_is_found_without_reading_all_names(tmp_path: Path) -> None:
+    path = pack(
+        tmp_path / "a.zip",
+        {"t/old/record_list.csv": b"old", "t/a_record_list.csv": b"other", "t/record_list.csv": b"right"},
+    )
+    member = find_member(str(path), "record_list.csv")
+    assert member is not None
+    assert member.name == "t/record_list.csv"
+    assert find_member(str(path), "old/record_list.csv") is not None
+    assert find_member(str(path), "list.csv") is None
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_wrong_byte_is_the_members_error(tmp_path: Path, method: int) -> None:
+    path = pack(tmp_path / "a.zip", {"a.dat": CONTENT, "b.dat": b"fine"}, method)
+    content = bytearray(path.read_bytes())
+    content[60] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SignalError, match="fetch the ZIP again"):
+        read(path, "a.dat")
+    assert read(path, "b.dat") == b"fine"
+
+
+def test_a_crc_that_differs_is_an_error(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {"a.dat": CONTENT}, zipfile.ZIP_STORED)
+    change(path, CONTENT, b"\xff" + CONTENT[1:])
+    with pytest.raises(SignalError, match="size and CRC-32"):
+        read(path, "a.dat")
+
+
+def test_more_content_than_stated_is_an_error(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {"a.dat": CONTENT})
+    size = struct.pack("<I", len(CONTENT))
+    change(path, size, struct.pack("<I", 7))
+    change(path, size, struct.pack("<I", 7), last=True)
+    with pytest.raises(SignalError, match="size and CRC-32"):
+        read(path, "a.dat")
+
+
+def test_a_zip_that_was_replaced_is_noticed(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {"a.dat": CONTENT, "b.dat": CONTENT})
+    member = ZipDirectory(str(path)).member("b.dat")
+    assert member is not None
+    pack(path, {"c.dat": CONTENT[::-1], "b.dat": CONTENT})
+    fd = os.open(path, os.O_RDONLY)
+    with pytest.raises(SignalError, match="replaced meanwhile"):
+        read_member(fd, member._replace(offset=member.offset - 3), str(path))
+    path.write_bytes(b"")
+    with pytest.raises(SignalError, match="cut short"):
+        read_member(fd, member, str(path))
+    os.close(fd)
+
+
+def test_encrypted_and_other_methods_are_refused(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {"a.dat": CONTENT}, zipfile.ZIP_LZMA)
+    with pytest.raises(SignalError, match="packed by method LZMA"):
+        read(path, "a.dat")
+    path = pack(tmp_path / "b.zip", {"a.dat": CONTENT})
+    content = bytearray(path.read_bytes())
+    content[content.rfind(b"PK\1\2") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(SignalError, match="encrypted"):
+        read(path, "a.dat")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for content in (b"one", b"two", b""):
+            archive.writestr("t/a.dat", content)
+        archive.writestr("t/A.dat", b"another file")
+    with pytest.raises(SignalError, match="twice"):
+        read(path, "a.dat")
+    assert read(path, "A.dat") == b"another file"
+
+
+@pytest.mark.parametrize("name", ["../a.hea", "t/../a.hea", "/a.hea", "t\\a.hea"])
+def test_names_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="pack it again with plain names"):
+        ZipDirectory(str(pack(tmp_path / "a.zip", {name: b"", "b..c/d.hea": b""})))
+
+
+def test_dots_in_a_name_are_fine(tmp_path: Path) -> None:
+    assert read(pack(tmp_path / "a.zip", {"b..c/..d": b"x"}), "b..c/..d") == b"x"
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 0.999])
+def test_a_zip_that_is_cut_short_is_refused(tmp_path: Path, kept: float) -> None:
+    path = pack(tmp_path / "a.zip", {f"{n}.dat": CONTENT for n in range(50)})
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(ConfigError, match="fetch the whole ZIP"):
+        ZipDirectory(str(path))
+
+
+def test_a_damaged_directory_is_refused(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {"a.dat": b"1", "b.dat": b"2"})
+    change(path, b"PK\1\2", b"PK\1\3", last=True)
+    with pytest.raises(ConfigError, match="damaged central directory"):
+        ZipDirectory(str(path))
+
+
+def test_an_empty_zip_and_a_fifo_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="without members"):
+        ZipDirectory(str(pack(tmp_path / "a.zip", {})))
+    os.mkfifo(tmp_path / "fifo.zip")
+    with pytest.raises(ConfigError, match="neither a folder nor a ZIP"):
+        ZipDirectory(str(tmp_path / "fifo.zip"))
