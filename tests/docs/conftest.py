@@ -16,7 +16,7 @@ def converted_demo(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     before = Path.cwd()
     os.chdir(folder)
     try:
-        request = plan.Request(
+        request = plan.PlanConfig(
             input_csv=demo / "record_list.csv",
             wfdb_dir=str(demo),
             dcm_dir="dicom",

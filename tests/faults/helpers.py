@@ -18,7 +18,8 @@ import yaml
 
 from finished_run import Run
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.batches import tables
+from wfdb2dicom.batches import plan, tables
+from wfdb2dicom.batches.freshness import Policy
 from wfdb2dicom.records import stamps
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,6 +189,15 @@ def convert(folder: Path, *arguments: str, status: int = 0, before: Callable[[],
     run = run_command(batch_command(folder, *arguments), before)
     assert run.status == status, run.output
     return run
+
+
+def convert_again(folder: Path, before: Callable[[], None] | None = None) -> Run:
+    """The same once more, with what the plan would hand to the job from its receipt."""
+    wfdb_dir, (_, rows) = str(folder / "wfdb"), tables.read_plan(folder / "results/plan/001-000.tsv")
+    done = {row.study_id: row for row in tables.read_receipt(receipt_of(folder))}
+    known = folder / "results/plan/known_failures/001-000.tsv"
+    tables.write_receipt(known, plan.known_failures(rows, done, wfdb_dir, Policy()))
+    return convert(folder, f"--known-failures={known}", before=before)
 
 
 def receipt_of(folder: Path) -> Path:

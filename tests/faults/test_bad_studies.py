@@ -14,12 +14,12 @@ from .helpers import (
     ENVIRONMENT,
     batch_command,
     convert,
+    convert_again,
     counts,
     litter,
     make_plan,
     make_tree,
     outcomes,
-    receipt_of,
     run_command,
     study_path,
 )
@@ -99,7 +99,7 @@ def test_each_misdeed_is_its_studys_error_and_the_batch_ends_in_time(tmp_path: P
     assert set(found.values()) <= {"converted", "current"} and len(found) == 52
     assert litter(tmp_path) == []
     # All of these pass: the next run tries them again, and they convert.
-    again = convert(tmp_path, "--previous", str(receipt_of(tmp_path)))
+    again = convert_again(tmp_path)
     assert counts(again) == (8, 52, 0)
 
 

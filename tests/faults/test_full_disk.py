@@ -12,6 +12,7 @@ from .helpers import (
     Work,
     contents,
     convert,
+    convert_again,
     counts,
     litter,
     make_plan,
@@ -85,7 +86,7 @@ def test_a_forbidden_source_is_that_studys_error_and_tried_again(tmp_path: Path,
     assert counts(convert(tmp_path, before=as_anybody)) == (2, 0, 1)
     assert outcomes(tmp_path)["40000001"].startswith("PermissionError: ")
     signal.chmod(0o644)
-    again = convert(tmp_path, "--previous", str(receipt_of(tmp_path)), before=as_anybody)
+    again = convert_again(tmp_path, before=as_anybody)
     assert counts(again) == (1, 2, 0)
 
 

@@ -16,7 +16,18 @@ from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.convert import convert_record
 from wfdb2dicom.errors import StudyError
 
-from .helpers import BEFORE, add_study, convert, counts, make_plan, outcomes, receipt_of, record_text, study_path, write
+from .helpers import (
+    BEFORE,
+    add_study,
+    convert,
+    convert_again,
+    counts,
+    make_plan,
+    outcomes,
+    record_text,
+    study_path,
+    write,
+)
 
 SAMPLES = np.random.default_rng(1).integers(-500, 500, (250, 12)).astype("<i2")
 GOOD = record_text("100", SAMPLES)
@@ -198,7 +209,7 @@ def test_a_source_that_changes_under_the_run_ends_as_it_is_at_last(tmp_path: Pat
         writer.join()
     for n in range(120):
         add_study(tmp_path / "wfdb", 40_000_000 + n, seed=10**6 + n)
-    convert(tmp_path, "--previous", str(receipt_of(tmp_path)))
+    convert_again(tmp_path)
     assert set(outcomes(tmp_path).values()) == {"converted"}
 
 
@@ -207,7 +218,7 @@ def test_a_tree_that_goes_away_and_comes_back_unchanged_is_tried_again(tmp_path:
     os.rename(tmp_path / "wfdb", tmp_path / "unmounted")
     assert counts(convert(tmp_path)) == (0, 0, 3)
     os.rename(tmp_path / "unmounted", tmp_path / "wfdb")
-    assert counts(convert(tmp_path, "--previous", str(receipt_of(tmp_path)))) == (3, 0, 0)
+    assert counts(convert_again(tmp_path)) == (3, 0, 0)
 
 
 def test_a_signal_file_cut_short_after_conversion_is_not_called_up_to_date(tmp_path: Path) -> None:

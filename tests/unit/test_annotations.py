@@ -9,7 +9,7 @@ import pydicom
 import pytest
 
 from wfdb2dicom.acquisition import Acquisition, from_row
-from wfdb2dicom.batches.plan import Request, read_rows
+from wfdb2dicom.batches.plan import PlanConfig, read_rows
 from wfdb2dicom.convert import convert_record
 from wfdb2dicom.dicom.annotations import annotate
 from wfdb2dicom.dicom.options import Options
@@ -188,10 +188,10 @@ def test_a_plan_carries_patients_and_measurements_only_when_asked(tmp_path: Path
     values = ",".join(["10000032,40689238", *map(str, MEASURED.values()), "Sinus rhythm"])
     (tmp_path / "measured.csv").write_text(f"{columns}\n{values}\n")
     (tmp_path / "patients.csv").write_text(PATIENTS)
-    plain = Request(tmp_path / "studies.csv", str(tmp_path), "dicom", metadata=tmp_path / "measured.csv")
+    plain = PlanConfig(tmp_path / "studies.csv", str(tmp_path), "dicom", metadata=tmp_path / "measured.csv")
     asked = replace(plain, patients=tmp_path / "patients.csv", options=Options(annotations=True))
     known = [Acquisition.from_json(read_rows(request)[0][0].acquisition) for request in (plain, asked)]
     assert known[0] == Acquisition(subject_id="10000032", study_id="40689238")
     assert (known[1].patient_sex, known[1].anchor_age, known[1].reports) == ("F", "52", ("Sinus rhythm",))
     assert dict(known[1].measurements) == MEASURED
-    assert asked.table_options()["annotations"] is True
+    assert asked.output_options()["annotations"] is True

@@ -15,6 +15,8 @@ import pytest
 
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.batches import job, tables, worker
+from wfdb2dicom.batches.freshness import Policy
+from wfdb2dicom.batches.plan import known_failures
 from wfdb2dicom.convert import Described
 from wfdb2dicom.errors import OutputError, is_transient
 from wfdb2dicom.records import stamps
@@ -68,6 +70,15 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Fault]], None]
 def die(by: int) -> None:
     faulthandler.disable()  # the death is meant; no trace of it in the test's output
     os.kill(os.getpid(), by)
+
+
+def run_again(plan: Path, receipt: Path, first: Path, retry_failed: str = "transient") -> job.BatchSummary:
+    """Convert with what the plan hands over of an earlier receipt."""
+    options, rows = tables.read_plan(plan)
+    done = {row.study_id: row for row in tables.read_receipt(first)}
+    known = first.with_suffix(".known")
+    tables.write_receipt(known, known_failures(rows, done, options["wfdb_dir"], Policy(retry_failed)))
+    return job.run(plan, receipt, known_failures=known)
 
 
 def outcomes(receipt: Path) -> dict[str, str]:
@@ -216,16 +227,16 @@ def test_an_unchanged_failure_of_the_studys_own_is_not_tried_again(make_plan, tm
     job.run(plan, first)
     tried: Path = tmp_path / "tried"
     fault({study: lambda: tried.touch() for study in ("40000001",)})
-    job.run(plan, second, previous=first)
+    run_again(plan, second, first)
     assert not tried.exists()
     assert outcomes(second)["40000001"] == outcomes(first)["40000001"]
     assert outcomes(second)["40000002"].startswith("WorkerCrash")  # this one was tried, and died again
-    job.run(plan, second, previous=first, retry_failed="all")
+    run_again(plan, second, first, retry_failed="all")
     assert tried.exists()
     rows[1] = rows[1]._replace(sources="changed")
     tables.write_plan(plan, options, rows)
     tried.unlink()
-    job.run(plan, second, previous=first)
+    run_again(plan, second, first)
     assert tried.exists()
 
 
@@ -238,14 +249,14 @@ def test_a_failure_of_files_that_were_there_when_planned_is_tried_again(make_pla
     assert {error.partition(":")[0] for error in outcomes(first).values()} == {"FileNotFoundError"}
     tree.rmdir()
     away.rename(tree)
-    assert job.run(plan, second, previous=first).converted == 3
+    assert run_again(plan, second, first).converted == 3
 
 
 def test_retry_none_keeps_even_transient_failures(make_plan, tmp_path: Path, fault) -> None:
     plan, first, second = make_plan(2), tmp_path / "1.tsv", tmp_path / "2.tsv"
     fault({"40000001": lambda: os._exit(1)})
     job.run(plan, first)
-    job.run(plan, second, previous=first, retry_failed="none")
+    run_again(plan, second, first, retry_failed="none")
     assert outcomes(second) == {"40000000": "current", "40000001": outcomes(first)["40000001"]}
 
 
@@ -253,7 +264,7 @@ def test_a_damaged_earlier_receipt_is_ignored(make_plan, tmp_path: Path) -> None
     plan, first = make_plan(2), tmp_path / "1.tsv"
     for content in (b"", b"garbage\n", os.urandom(1000)):
         first.write_bytes(content)
-        assert job.run(plan, tmp_path / "2.tsv", previous=first).failed == 0
+        assert job.run(plan, tmp_path / "2.tsv", known_failures=first).failed == 0
 
 
 @pytest.mark.parametrize(

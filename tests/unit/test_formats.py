@@ -16,7 +16,6 @@ import pytest
 import wfdb
 
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.batches.watch import sources
 from wfdb2dicom.conformance.checker import check_file
 from wfdb2dicom.conformance.source import check_source
 from wfdb2dicom.convert import Outcome, convert_record
@@ -25,6 +24,7 @@ from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import ChecksumError, HeaderError, LeadError, PathError, SignalError, StudyError, UnitsError
 from wfdb2dicom.page.restore import restore
 from wfdb2dicom.records.header import parse_plain
+from wfdb2dicom.records.stamps import sources
 from wfdb2dicom.records.wfdb_reader import read_with_wfdb
 
 WHO = Acquisition(subject_id="1", ecg_time="2100-01-01 00:00:00")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom.batches import job, plan, tables, watch
-from wfdb2dicom.batches.plan import Request
+from wfdb2dicom.batches import freshness, job, plan, tables
+from wfdb2dicom.batches.freshness import Policy
+from wfdb2dicom.batches.plan import PlanConfig
 
 from .conftest import ecg
 
@@ -17,31 +18,37 @@ class Run:
     def __init__(self, folder: Path, records: list[str]) -> None:
         self.folder, self.plans, self.receipts = folder, folder / "plan", folder / "receipts"
         self.csv = folder / "studies.csv"
+        self.converted: dict[str, bytes] = {}
         self.write_csv(records)
 
     def write_csv(self, records: list[str]) -> None:
         self.csv.write_text("subject_id,study_id,path\n" + "".join(f"10000032,{name},{name}\n" for name in records))
 
-    def plan(self, **options: object) -> plan.Summary:
+    def plan(self, **options: object) -> plan.PlanSummary:
         folders = {"wfdb_dir": str(self.folder / "wfdb"), "dcm_dir": str(self.folder / "dcm")}
-        request = Request(self.csv, **folders, missing_metadata="allow", **options)
+        request = PlanConfig(self.csv, **folders, missing_metadata="allow", **options)
         return plan.make(request, self.plans, self.receipts, self.token())
 
     def token(self) -> str:
-        return watch.token(self.plans, self.receipts, inputs=[self.csv])
+        return freshness.plan_token(self.plans, self.receipts, inputs=[self.csv])
 
     def convert(self) -> dict[str, str]:
-        """Run the batches that have no receipt; study_id → error of the studies in them."""
+        """Run the batches whose plan file is new or changed; study_id → error of the studies in them."""
         errors = {}
         for path in sorted(self.plans.glob("*.tsv")):
-            if not (receipt := self.receipts / path.name).exists():
-                job.run(path, receipt, previous=self.receipts / "previous" / path.name)
-                errors |= {row.study_id: row.error for row in tables.read_receipt(receipt)}
+            if self.converted.get(path.name) != path.read_bytes():
+                job.run(path, self.receipts / path.name, known_failures=self.known(path.name))
+                self.converted[path.name] = path.read_bytes()
+                errors |= {row.study_id: row.error for row in tables.read_receipt(self.receipts / path.name)}
         return errors
+
+    def known(self, name: str) -> Path:
+        """The failures that the job of a batch is not to try again."""
+        return self.plans / plan.KNOWN_FAILURES / name
 
     def changed(self) -> bool:
         """Whether the next run would plan again."""
-        return self.token() != watch.stored_token(self.plans)
+        return self.token() != freshness.stored_plan_token(self.plans)
 
     def stamps(self) -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in (self.folder / "dcm").rglob("*.dcm")}
@@ -108,10 +115,12 @@ def test_what_failed_for_good_is_known_although_plan_runs_twice_before_a_convers
     for records in (["100", "200", "300"], ["100", "200", "300", "400"]):
         ptb.write_csv(records)
         ptb.plan()
-    (handed,) = (ptb.receipts / "previous").glob("*.tsv")
-    assert [row.study_id for row in tables.read_receipt(handed)] == ["100"]
-    ptb.plan(overwrite=True)
-    assert not list((ptb.receipts / "previous").glob("*.tsv"))
+    assert [row.study_id for row in tables.read_receipt(ptb.known("001-000.tsv"))] == ["100"]
+    ptb.plan(studies_per_job=1)  # into other batches, twice before a conversion
+    ptb.plan(studies_per_job=1)
+    assert [row.study_id for row in tables.read_receipt(ptb.known("100.tsv"))] == ["100"]
+    ptb.plan(policy=Policy(overwrite=True))
+    assert not list(ptb.known("").glob("*.tsv"))
 
 
 def test_a_failure_that_is_over_is_not_handed_over_any_more(ptb: Run) -> None:
@@ -120,13 +129,53 @@ def test_a_failure_that_is_over_is_not_handed_over_any_more(ptb: Run) -> None:
     signal.write_bytes(b"")
     ptb.plan()
     ptb.convert()
+    (ptb.folder / "wfdb/200.hea").touch()
     ptb.plan()
-    assert len(list((ptb.receipts / "previous").glob("*.tsv"))) == 1
+    assert ptb.known("001-000.tsv").exists()
     signal.write_bytes(content)
     ptb.plan()
     assert ptb.convert()["100"] == ""
+    (ptb.folder / "wfdb/200.hea").touch()
     ptb.plan()
-    assert not list((ptb.receipts / "previous").glob("*.tsv"))
+    assert not list(ptb.known("").glob("*.tsv"))
+
+
+def test_a_batch_whose_receipt_holds_gets_the_same_bytes_and_any_other_does_not(ptb: Run) -> None:
+    ptb.plan()
+    ptb.convert()
+    (path,) = ptb.plans.glob("*.tsv")
+    before = path.read_bytes()
+    assert ptb.plan().again == 0 and path.read_bytes() == before
+    (ptb.folder / "dcm/100.dcm").unlink()
+    assert ptb.changed() and ptb.plan().again == 1
+    assert path.read_bytes() != before
+    ptb.convert()
+    after = path.read_bytes()
+    assert not ptb.changed() and ptb.plan().again == 0 and path.read_bytes() == after
+
+
+def test_a_plan_that_was_not_carried_out_is_made_anew(ptb: Run) -> None:
+    """The run was killed between plan and conversion: the receipt is that of an earlier generation."""
+    ptb.plan()
+    ptb.convert()
+    (ptb.folder / "dcm/100.dcm").unlink()
+    ptb.plan()
+    assert ptb.changed()
+    ptb.plan()
+    ptb.convert()
+    assert not ptb.changed()
+
+
+@pytest.mark.parametrize(("retry", "tried"), [("transient", True), ("all", True), ("none", False)])
+def test_a_failure_of_the_moment_is_tried_again_unless_nothing_is_to_be(ptb: Run, retry: str, tried: bool) -> None:
+    ptb.plan()
+    ptb.convert()
+    (receipt,) = ptb.receipts.glob("*.tsv")
+    rows = tables.read_receipt(receipt)
+    tables.write_receipt(receipt, [rows[0]._replace(status="failed", error="Timeout>60s"), rows[1]])
+    (ptb.folder / "wfdb/200.hea").touch()
+    ptb.plan(policy=Policy(retry))
+    assert ptb.convert()["100"] == ("" if tried else "Timeout>60s")
 
 
 def test_batches_are_stable_and_named_after_the_study_where_each_has_its_own() -> None:

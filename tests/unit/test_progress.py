@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom.batches import tables, watch
+from wfdb2dicom.batches import freshness, plan_files, tables
 from wfdb2dicom.batches.progress import Note, Observer, State
 from wfdb2dicom.cli.statusline import Display, Rate, duration, words
 
@@ -29,7 +29,7 @@ class Folder:
         self.plans, self.receipts, self.notes = root / "plan", root / "receipts", root / "progress"
         for name in ("002-000", "002-001"):
             tables.write_plan(self.plans / f"{name}.tsv", {"dcm_dir": str(root / "dcm")}, plan_rows(10))
-        watch.store_token(self.plans, "t")
+        freshness.store_plan_token(self.plans, "t")
 
     def observer(self) -> Observer:
         return Observer(self.plans, self.receipts, self.notes)
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def test_nothing_is_known_before_the_plan_is_whole(folder: Folder) -> None:
-    (folder.plans / watch.TOKEN_FILE).unlink()
+    (folder.plans / plan_files.TOKEN_FILE).unlink()
     assert folder.observer().look() == State()
 
 
@@ -171,14 +171,14 @@ def test_a_dry_run_can_say_what_a_batch_would_convert(folder: Folder) -> None:
     rows = [*plan_rows(3), *plan_rows(2, first=10, error="PathError: …")]
     plan = folder.plans / "002-000.tsv"
     tables.write_plan(plan, {"dcm_dir": str(folder.root / "dcm")}, rows)
-    assert watch.prospect(plan, look=False) == "5 studies"
-    assert watch.prospect(plan) == "5 studies, 3 to convert, 2 that cannot be converted"
+    assert plan_files.work_in(plan, look=False) == "5 studies"
+    assert plan_files.work_in(plan) == "5 studies, 3 to convert, 2 that cannot be converted"
     (folder.root / "dcm").mkdir()
     (folder.root / "dcm" / "1.dcm").write_bytes(b"")
-    assert watch.prospect(plan) == "5 studies, 2 to convert, 1 already there, 2 that cannot be converted"
-    assert watch.prospect(plan, overwrite=True) == "5 studies, 3 to convert, 2 that cannot be converted"
+    assert plan_files.work_in(plan) == "5 studies, 2 to convert, 1 already there, 2 that cannot be converted"
+    assert plan_files.work_in(plan, overwrite=True) == "5 studies, 3 to convert, 2 that cannot be converted"
     os.utime(folder.root / "dcm" / "1.dcm", ns=(1, 1))  # older than its signal file
-    assert watch.prospect(plan).startswith("5 studies, 3 to convert")
+    assert plan_files.work_in(plan).startswith("5 studies, 3 to convert")
 
 
 def test_a_display_that_never_began_ends_in_silence(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_table_of_another_version_or_kind_is_refused(tmp_path: Path) -> None:
     write_plan(path, {}, [PlanRow(*"1234567")])
     with pytest.raises(TableError):
         read_receipt(path)
-    path.write_bytes(path.read_bytes().replace(b"plan 1", b"plan 2"))
+    path.write_bytes(path.read_bytes().replace(b"plan 2", b"plan 3"))
     with pytest.raises(TableError):
         read_plan(path)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wfdb2dicom.batches import job, plan
-from wfdb2dicom.batches.plan import Request
+from wfdb2dicom.batches.plan import PlanConfig
 from wfdb2dicom.checks import verify
 from wfdb2dicom.cli import main
 
@@ -22,7 +22,7 @@ def converted(make_record: Callable[..., Path], tmp_path: Path) -> Path:
         make_record(name)
     csv = tmp_path / "studies.csv"
     csv.write_text("subject_id,study_id,path\n" + "".join(f"10000032,{name},{name}\n" for name in names))
-    request = Request(csv, str(tmp_path / "wfdb"), str(tmp_path / "dcm"), missing_metadata="allow")
+    request = PlanConfig(csv, str(tmp_path / "wfdb"), str(tmp_path / "dcm"), missing_metadata="allow")
     plan.make(request, tmp_path / "plan", tmp_path / "receipts", "token")
     for path in (tmp_path / "plan").glob("*.tsv"):
         assert job.run(path, tmp_path / "receipts" / path.name).converted == 2

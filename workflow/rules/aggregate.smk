@@ -16,16 +16,14 @@ rule aggregate:
         "../../envs/wfdb2dicom.yaml"
     params:
         command=command("aggregate"),
-        # A receipt that plan took away does not count as changed input; a new token does.
-        token=lambda wildcards: agreement(),
-        results=lambda wildcards: results_agreement(),
+        token=lambda wildcards: token_of_results(),
         columns=arguments("study_id_col", "dcm_path_col", "error_col", "dcm_dir"),
         run=untracked([f"--started={STARTED}", f"--options={summary_options()}"]),
     shell:
         "{params.command} --input-csv={input.csv:q} {params.columns:q} {params.run:q} --receipts=results/receipts"
         " --plans=results/plan --output-csv={output.csv:q} --errors={output.errors:q}"
         " --manifest={output.manifest:q} --summary={output.summary:q} --digests={output.digests:q}"
-        " --token={params.results:q} 2>> {log:q} | tee -a {log:q}"
+        " --token={params.token:q} 2>> {log:q} | tee -a {log:q}"
 
 
 rule gate:

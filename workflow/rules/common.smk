@@ -18,7 +18,8 @@ if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
 from wfdb2dicom.system import lock
-from wfdb2dicom.batches import watch
+from wfdb2dicom.batches import freshness, plan_files
+from wfdb2dicom.batches.token import results_token
 from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
@@ -111,21 +112,19 @@ def switches(*keys):
 
 
 @cache
-def agreement():
-    """The token of the plan: a new one when sources, DICOMs and receipts no longer agree, see wfdb2dicom.batches.watch.
+def plan_token():
+    """The token of the plan: a new one when sources, DICOMs and receipts are not as planned, see wfdb2dicom.batches.token.
 
     Looked at once, by the process that decides what to run; its jobs go by what the plan was given.
     """
     if not workflow.is_main_process:
-        return watch.stored_token(PLANS)
-    return watch.token(
+        return freshness.stored_plan_token(PLANS)
+    return freshness.plan_token(
         PLANS,
         RECEIPTS,
         inputs=[Path(config[key]) for key in ("input_csv", "metadata", "patients") if config.get(key)],
         wfdb_dir=config["wfdb_dir"],
-        retry_failed=config["retry_failed"],
-        overwrite=config["overwrite"],
-        watch_files=config["watch_sources"],
+        policy=freshness.Policy(**{key: config[key] for key in ("retry_failed", "overwrite", "watch_sources")}),
     )
 
 
@@ -146,16 +145,16 @@ PLANNED = (
 )
 
 
-def agreement_file(wildcards):
+def plan_options(wildcards):
     """A file that is written when the token or an option of the plan is another one.
 
     Snakemake compares parameters with its records in .snakemake. Where those are lost or of another version, or where
     --rerun-triggers leaves parameters out, it has only the times of files to go by.
     """
-    path = Path("results/.agreement.json")
+    path = Path("results/.plan_options.json")
     if workflow.is_main_process and not workflow.dryrun:
         options = {key: config[key] for key in (*PLANNED, "annotations")}
-        content = json.dumps({"token": agreement(), "encoding_version": ENCODING_VERSION, "options": options}).encode()
+        content = json.dumps({"token": plan_token(), "encoding_version": ENCODING_VERSION, "options": options}).encode()
         with contextlib.suppress(OSError):  # the records alone, then
             if not path.exists() or path.read_bytes() != content:
                 replace_file(path, content)
@@ -163,9 +162,9 @@ def agreement_file(wildcards):
 
 
 @cache
-def results_agreement():
+def token_of_results():
     """The token of the results: a new one when one of them is no longer what the last aggregate wrote."""
-    return watch.results_token(Path("results/.results.json"))
+    return results_token(Path("results/.results.json"))
 
 
 def planned_receipts(wildcards):
@@ -177,7 +176,7 @@ def planned_receipts(wildcards):
 def plan_of_study(wildcards):
     """The plan file of the batch to which a single DICOM belongs."""
     plans = Path(checkpoints.plan.get().output[0])
-    plan = watch.find_plan(plans, f"{wildcards.record}.dcm")
+    plan = plan_files.find_plan(plans, f"{wildcards.record}.dcm")
     if plan is None:
         raise WorkflowError(
             f"no study of input_csv ({config['input_csv']}) becomes {config['dcm_dir']}/{wildcards.record}.dcm: "
@@ -194,7 +193,7 @@ def studies_in(input):
 def conversions_in(wildcards, input):
     """What a batch has to do, in words for the screen; a dry run looks at the disk to say it exactly."""
     try:
-        return watch.prospect(Path(input.plan), overwrite=config["overwrite"], look=workflow.dryrun)
+        return plan_files.work_in(Path(input.plan), overwrite=config["overwrite"], look=workflow.dryrun)
     except OSError:  # in a dry run before the first plan
         return "known once plan has run"
 

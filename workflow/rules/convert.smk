@@ -14,15 +14,15 @@ rule convert:
         runtime=minutes_of_batch,
     params:
         command=command("convert-batch"),
-        options=untracked(arguments("timeout", "retry_failed")),
+        options=untracked(arguments("timeout")),
         switches=untracked(switches("overwrite")),
         studies=conversions_in,
     message:
         "Batch {wildcards.batch}: {params.studies}"
     shell:
         "{params.command} {params.options:q} {params.switches} --workers={threads}"
-        " --progress=results/progress/{wildcards.batch:q} --previous=results/receipts/previous/{wildcards.batch:q}.tsv"
-        " {input.plan:q} {output.receipt:q} 2>> {log:q} | tee -a {log:q}"
+        " --progress=results/progress/{wildcards.batch:q}"
+        " --known-failures=results/plan/known_failures/{wildcards.batch:q}.tsv {input.plan:q} {output.receipt:q} 2>> {log:q} | tee -a {log:q}"
 
 
 # The DICOM is not removed before the job: one that is up to date keeps its content (Snakemake sets its time anew).

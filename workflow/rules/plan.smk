@@ -4,7 +4,7 @@ checkpoint plan:
         csv=literal(config["input_csv"]),
         metadata=literal(config["metadata"]) if config["metadata"] else [],
         patients=literal(config["patients"]) if config["patients"] else [],
-        agreement=agreement_file,
+        options=plan_options,
     output:
         plans=directory("results/plan"),
     log:
@@ -14,7 +14,7 @@ checkpoint plan:
         "../../envs/wfdb2dicom.yaml"
     params:
         command=command("plan"),
-        token=lambda wildcards: agreement(),
+        token=lambda wildcards: plan_token(),
         encoding_version=ENCODING_VERSION,
         tracked=arguments(*PLANNED),
         wanted=switches("annotations"),

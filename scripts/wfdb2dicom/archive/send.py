@@ -15,7 +15,6 @@ import contextlib
 import fcntl
 import json
 import os
-import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +28,7 @@ from typing import NamedTuple
 from wfdb2dicom.archive.client import Client, Object, Unreachable, Verdict
 from wfdb2dicom.archive.settings import Archive, ArchiveError
 from wfdb2dicom.batches.tables import TableError, read_receipt
+from wfdb2dicom.batches.token import TokenFile
 from wfdb2dicom.system.whole_file import replace_file
 
 MARKER = "#wfdb2dicom-store 1 "
@@ -329,12 +329,7 @@ def token(table: Path) -> str:
 
     As a parameter of the rule it makes Snakemake send again what an archive did not take.
     """
-    try:
-        with open(table, "rb") as stream:
-            head = json.loads(stream.readline().removeprefix(MARKER.encode()))
-        return secrets.token_hex(8) if head["unsettled"] else str(head["token"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return secrets.token_hex(8)
+    return TokenFile(table, MARKER).current(lambda head: not head["unsettled"])
 
 
 def summarize(tables: Iterable[Path]) -> tuple[Counter[str], list[Row]]:

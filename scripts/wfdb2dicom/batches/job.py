@@ -16,6 +16,7 @@ from wfdb2dicom.batches.tables import (
     failure,
     fingerprint,
     options_line,
+    read_generation,
     read_plan,
     read_receipt,
     table_digest,
@@ -23,12 +24,12 @@ from wfdb2dicom.batches.tables import (
 )
 from wfdb2dicom.batches.worker import Job
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.errors import OutputError, is_transient
+from wfdb2dicom.errors import OutputError
 from wfdb2dicom.system.stable_storage import StableStorage
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class BatchSummary:
     """What a batch did: numbers of studies, and seconds from reading the plan to the receipt."""
 
     name: str
@@ -53,10 +54,9 @@ def run(
     timeout: float = 60.0,
     workers: int = 1,
     overwrite: bool = False,
-    previous: Path | None = None,
-    retry_failed: str = "transient",
+    known_failures: Path | None = None,
     progress: Path | None = None,
-) -> Summary:
+) -> BatchSummary:
     """Convert the studies of a plan file that are not up to date and write the receipt.
 
     Parameters
@@ -69,16 +69,15 @@ def run(
         Processes that convert at the same time.
     overwrite : bool
         Convert also what is up to date.
-    previous : Path, optional
-        An earlier receipt of these studies: whether a study that failed before is tried again depends on
-    retry_failed : {"transient", "all", "none"}
-        and on whether its plan row is the same. ``transient``: only failures that are not the study's own.
+    known_failures : Path, optional
+        Receipt of failures that are not tried again where the plan row is the same, see
+        `wfdb2dicom.batches.plan.known_failures`.
     progress : Path, optional
         A file for the progress of the batch while it runs, see `wfdb2dicom.batches.progress`.
 
     Returns
     -------
-    Summary
+    BatchSummary
 
     Raises
     ------
@@ -89,9 +88,10 @@ def run(
     start, started = time.monotonic(), time.time()
     digest = table_digest(plan)
     mapping, rows = read_plan(plan)
+    generation = read_generation(plan)
     line = options_line(mapping)
     prints = [fingerprint(line, row) for row in rows]
-    results = _settled(rows, prints, _known_failures(previous, retry_failed))
+    results = _without_a_try(rows, prints, _read_known(known_failures))
     todo = [n for n, result in enumerate(results) if result is None]
     if todo:
         job = Job(mapping["wfdb_dir"], mapping["dcm_dir"], Options.from_mapping(mapping), overwrite, rows)
@@ -101,8 +101,8 @@ def run(
             check()
     done = [row._replace(plan_row=prints[n]) for n, row in enumerate(results) if row is not None]
     count = {status: sum(row.status == status for row in done) for status in ("converted", "current", "failed")}
-    summary = Summary(plan.stem, len(rows), **count, seconds=time.monotonic() - start)
-    _give_receipt(receipt, done, summary, started)
+    summary = BatchSummary(plan.stem, len(rows), **count, seconds=time.monotonic() - start)
+    _give_receipt(receipt, done, summary, started, generation)
     return summary
 
 
@@ -118,7 +118,7 @@ def _require_unchanged(plan: Path, digest: str) -> None:
         raise OutputError(f"{plan} is another one now: a later run has planned this batch anew, and converts it")
 
 
-def _settled(rows: list[PlanRow], prints: list[str], known: dict[str, ReceiptRow]) -> list[ReceiptRow | None]:
+def _without_a_try(rows: list[PlanRow], prints: list[str], known: dict[str, ReceiptRow]) -> list[ReceiptRow | None]:
     """The result of each study that needs no try; None for the others."""
     results: list[ReceiptRow | None] = [None] * len(rows)
     for n, row in enumerate(rows):
@@ -129,23 +129,20 @@ def _settled(rows: list[PlanRow], prints: list[str], known: dict[str, ReceiptRow
     return results
 
 
-def _give_receipt(path: Path, rows: list[ReceiptRow], summary: Summary, started: float) -> None:
+def _give_receipt(path: Path, rows: list[ReceiptRow], summary: BatchSummary, started: float, generation: str) -> None:
     """Write the receipt, with what the report says of the batch in its first line."""
     about = {name: getattr(summary, name) for name in ("studies", "converted", "current", "failed")}
     about |= {"seconds": round(summary.seconds, 3), "started": round(started, 3)}
+    about |= {"generation": generation} if generation else {}
     try:
         write_receipt(path, rows, run=about)
     except OSError as error:
-        raise OutputError(f"cannot write {str(path)!r}: {error.strerror}; mend it and run again") from error
+        raise OutputError(f"cannot write {str(path)!r}: {error.strerror}; fix it and run again") from error
 
 
-def _known_failures(previous: Path | None, retry_failed: str) -> dict[str, ReceiptRow]:
+def _read_known(path: Path | None) -> dict[str, ReceiptRow]:
     """Fingerprint of the plan row → result, of the failures that are not worth another try."""
-    if previous is None or retry_failed == "all":
-        return {}
     try:
-        rows = read_receipt(previous)
+        return {row.plan_row: row for row in read_receipt(path) if row.status == "failed"} if path else {}
     except (OSError, TableError):
         return {}
-    keep_all = retry_failed == "none"
-    return {r.plan_row: r for r in rows if r.status == "failed" and (keep_all or not is_transient(r.error))}

@@ -1,57 +1,70 @@
-"""Cut the studies into batches, one plan file each, and forget the receipts that no longer hold.
+"""Cut the studies into batches, one plan file each.
 
-An unchanged batch gets the same bytes again, so its job is not run; a batch whose receipt is gone is run.
+A plan is made from tables, source files and receipts alone. A batch whose receipt holds gets the same bytes again, so
+its job is not run; any other gets a new generation, which makes Snakemake run it.
 """
 
 from __future__ import annotations
 
-import contextlib
+import os
+import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from wfdb2dicom.batches import watch
-from wfdb2dicom.batches.remembered import Memory, Remembered, origin_of
-from wfdb2dicom.batches.settle import Settlement, Settling, Task, settle
-from wfdb2dicom.batches.tables import PlanRow, TableError
+from wfdb2dicom.batches import freshness
+from wfdb2dicom.batches.freshness import Policy
+from wfdb2dicom.batches.tables import (
+    PlanRow,
+    ReceiptRow,
+    TableError,
+    read_receipt,
+    read_run,
+    write_plan,
+    write_receipt,
+)
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
+from wfdb2dicom.inputs.measurements import MISSING, read_metadata
 from wfdb2dicom.inputs.patients import read_patients, with_patient
 from wfdb2dicom.inputs.studies import Locator, read_studies
 from wfdb2dicom.records import stamps
-from wfdb2dicom.system.pool import workers
+from wfdb2dicom.system.pool import spread
 
+KNOWN_FAILURES = "known_failures"  # folder within that of the plan files
 # A batch of this size has a plan file of some 1.3 MB, which Snakemake still compares by content (profiles/default).
 LARGEST_BATCH = 4096
 SMALLEST_BATCH = 64
+_SAMPLE = 10  # rows of each batch whose sources are timed, to choose the number of threads
 # As many batches as a workstation has cores, once there are enough studies for them.
 USUAL_BATCHES = 16
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What a plan holds: numbers of studies, of those already known to fail, of batches, and of receipts forgotten."""
+class PlanSummary:
+    """Numbers of studies planned, of those already known to fail, of batches, and of batches to run again."""
 
     studies: int
     failed: int
     batches: int
-    forgotten: int
+    again: int
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         known = f", {self.failed} of them cannot be converted" if self.failed else ""
-        again = f", {self.forgotten} to run again" if self.forgotten else ""
-        lines = [f"plan: {self.studies} studies{known}, {self.batches} batches{again}"]
+        again = f", {self.again} to run again" if self.again else ""
+        batches = "1 batch" if self.batches == 1 else f"{self.batches} batches"
+        lines = [f"plan: {self.studies} studies{known}, {batches}{again}"]
         return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is to be planned: the options of the configuration that matter here, see config.schema.yaml."""
+class PlanConfig:
+    """The options of the configuration on which a plan depends, see config.yaml."""
 
     input_csv: Path
     wfdb_dir: str
@@ -63,93 +76,150 @@ class Request:
     missing_metadata: str = "error"
     studies_per_job: int | str = "auto"
     max_studies_per_job: int = LARGEST_BATCH
-    retry_failed: str = "transient"
-    overwrite: bool = False
-    watch_sources: bool = True
+    policy: Policy = field(default_factory=Policy)
     options: Options = field(default_factory=Options)
 
     def tables(self) -> list[Path]:
         """The files that the plan is made from."""
         return [path for path in (self.input_csv, self.metadata, self.patients) if path]
 
-    def row_options(self) -> dict[str, Any]:
-        """All but the contents of the tables and the tree that decides on the rows and their batches."""
-        others = {"retry_failed", "overwrite", "watch_sources"}
-        return {key: value for key, value in asdict(self).items() if key not in others} | self.table_options()
-
-    def table_options(self) -> dict[str, Any]:
+    def output_options(self) -> dict[str, Any]:
         """The options line of the plan files: all that determines the output."""
         folders = {"wfdb_dir": self.wfdb_dir, "dcm_dir": self.dcm_dir}
         return asdict(self.options) | folders | {"encoding_version": ENCODING_VERSION}
 
 
-def make(request: Request, plans: Path, receipts: Path, token: str) -> Summary:
-    """Plan all studies of a CSV: write the plan files, forget the receipts that no longer hold, store the token.
+class _Planned(NamedTuple):
+    """A batch that is planned: its rows with their sources, those of its receipt, and whether its job will run."""
 
-    Where all that the rows of the last plan were made from is as it was, they are used again, and only sources and
-    receipts are looked at; the plan files are the same to the byte.
+    name: str
+    rows: list[PlanRow]
+    done: list[ReceiptRow]
+    generation: str
+    runs: bool
+
+
+def make(config: PlanConfig, plans: Path, receipts: Path, token: str) -> PlanSummary:
+    """Plan all studies of a CSV: write the plan files and the failures that are not worth another try, store the token.
 
     Parameters
     ----------
-    request : Request
+    config : PlanConfig
     plans, receipts : Path
-        Folders of the plan files and of the receipts.
+        Folders of the plan files and of the receipts, which are only read.
     token : str
-        See `wfdb2dicom.batches.watch.token`.
+        See `wfdb2dicom.batches.freshness.plan_token`.
 
     Raises
     ------
     ConfigError
         When the study CSV or the metadata cannot be used.
     """
-    inputs = watch.stamps(request.tables())
-    origin = origin_of(request.tables(), request.row_options(), request.wfdb_dir)
-    memory, locator = Memory(plans), Locator(Path(request.wfdb_dir))
-    last = memory.recall(origin, locator)
-    made = None
-    if last is not None:
-        with contextlib.suppress(TableError):  # a kept file is damaged: all are made anew
-            tasks = [Task(name, None, digest) for name, digest in sorted(last.files.items())]
-            made = _settle(request, plans, receipts, tasks, last)
-    if last is None or made is None:
-        rows, warnings = read_rows(request, locator)
-        count = batch_count(len(rows), request.studies_per_job, request.max_studies_per_job)
-        tasks = [Task(name, batch) for name, batch in sorted(assign(rows, count).items())]
-        last = Remembered({task.name: "" for task in tasks}, len(rows), count, warnings)
-        made = _settle(request, plans, receipts, tasks, last)
-    # A table that changed meanwhile: there is no telling which of its contents was read.
-    memory.keep(last, origin if watch.stamps(request.tables()) == inputs else "", locator.answers)
-    watch.store_token(plans, token, inputs)
-    return Summary(made.studies, made.failed, len(last.files), made.forgotten, last.warnings)
+    inputs = freshness.stamps(config.tables())
+    locator = Locator(Path(config.wfdb_dir))
+    rows, warnings = read_rows(config, locator)
+    count = batch_count(len(rows), config.studies_per_job, config.max_studies_per_job)
+    batches = sorted(assign(rows, count).items())
+    failures = {} if config.policy.overwrite else _failures_elsewhere(receipts, {name for name, _ in batches})
+    _remove_others(plans, {name for name, _ in batches})
+    again = 0
+    for batch in spread(partial(_plan_batch, config, receipts), batches, threads=_threads(config, batches)):
+        write_plan(plans / f"{batch.name}.tsv", config.output_options(), batch.rows, batch.generation)
+        if batch.runs:
+            before = failures | {row.study_id: row for row in batch.done}
+            if known := known_failures(batch.rows, before, config.wfdb_dir, config.policy):
+                write_receipt(plans / KNOWN_FAILURES / f"{batch.name}.tsv", known, sync=False)
+        again += batch.runs and bool(batch.generation)
+    freshness.store_plan_token(plans, token, inputs, locator.answers)
+    return PlanSummary(len(rows), sum(bool(row.error) for row in rows), len(batches), again, warnings)
 
 
-def _settle(request: Request, plans: Path, receipts: Path, tasks: Sequence[Task], plan: Remembered) -> Settlement:
-    """See `wfdb2dicom.batches.settle.settle`."""
-    settling = Settling(
-        plans,
-        receipts,
-        request.table_options(),
-        retry_failed=request.retry_failed,
-        overwrite=request.overwrite,
-        watch_files=request.watch_sources,
-    )
-    # Rows are not handed to other processes: touching them for that would double the memory that they share with us.
-    processes = 1 if any(task.rows for task in tasks) else workers(plan.studies, stamps.LOOKERS)
-    return settle(settling, tasks, partial(batch_name, count=plan.count), processes)
+def _plan_batch(config: PlanConfig, receipts: Path, batch: tuple[str, list[PlanRow]]) -> _Planned:
+    """Look at the sources of a batch, and whether its receipt still holds."""
+    name, rows = batch
+    tree = os.path.join(config.wfdb_dir, "")
+    # In the order of the tree, not that of the CSV: that reads neighbours one after the other.
+    rows = sorted(rows, key=lambda row: (row.record, row.study_id))
+    rows = [row._replace(sources=stamps.sources(tree + row.record)) if row.record else row for row in rows]
+    path = receipts / f"{name}.tsv"
+    if not path.exists():
+        return _Planned(name, rows, [], "", runs=True)
+    done = [] if config.policy.overwrite else _rows_of(path)
+    if done and config.policy.holds(rows, done, config.output_options()):
+        return _Planned(name, rows, done, str(read_run(path).get("generation", "")), runs=False)
+    return _Planned(name, rows, done, secrets.token_hex(4), runs=True)
 
 
-def read_rows(request: Request, locator: Locator | None = None) -> tuple[list[PlanRow], tuple[str, ...]]:
+def _threads(config: PlanConfig, batches: list[tuple[str, list[PlanRow]]]) -> int:
+    """How many threads are to look at sources; some of all batches are looked at to decide."""
+    some = [row.record for _, rows in batches for row in rows[:_SAMPLE] if row.record]
+    return stamps.choose_lookers([f"{config.wfdb_dir}/{record}" for record in some])
+
+
+def _failures_elsewhere(receipts: Path, names: set[str]) -> dict[str, ReceiptRow]:
+    """Failures in receipts of batches that are not planned any more: the studies are in other batches now.
+
+    The receipts themselves stay until the results are put together, so that a plan can be repeated.
+    """
+    paths = [path for path in receipts.glob("*.tsv") if path.stem not in names]
+    rows = [row for path in sorted(paths, key=_written) for row in _rows_of(path)]
+    return {row.study_id: row for row in rows}
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+def _rows_of(receipt: Path) -> list[ReceiptRow]:
+    """The rows of a receipt; none of one that is damaged."""
+    try:
+        return read_receipt(receipt)
+    except (TableError, FileNotFoundError):
+        return []
+
+
+def known_failures(
+    rows: Iterable[PlanRow], done: Mapping[str, ReceiptRow], wfdb_dir: str, policy: Policy
+) -> list[ReceiptRow]:
+    """The studies of a batch that failed before and need not be tried again as long as they are planned as they were.
+
+    Parameters
+    ----------
+    rows : iterable of PlanRow
+    done : mapping
+        What became of studies before, by study_id.
+    wfdb_dir : str
+    policy : Policy
+        Here, and nowhere else, `retry_failed` decides on a study.
+    """
+    return [
+        before
+        for row in rows
+        if (before := done.get(row.study_id))
+        and before.status == "failed"
+        and not policy.tries_again(before)
+        and not freshness.further_sources_changed(wfdb_dir, row, before)
+    ]
+
+
+def _remove_others(plans: Path, names: set[str]) -> None:
+    """Remove what an earlier plan left, where Snakemake has not removed the folder."""
+    for path in plans.glob("*.tsv"):
+        if path.stem not in names:
+            path.unlink()
+    for path in plans.glob(f"{KNOWN_FAILURES}/*.tsv"):
+        path.unlink()
+
+
+def read_rows(config: PlanConfig, locator: Locator | None = None) -> tuple[list[PlanRow], tuple[str, ...]]:
     """The studies of the CSV with their metadata, and warnings; sources are not looked at yet."""
-    # Here, for it takes time to import pyarrow, which a plan that uses its last rows does not need.
-    from wfdb2dicom.inputs.measurements import MISSING, read_metadata
-
-    studies = read_studies(request.input_csv, request.study_id_col, request.path_col, Path(request.wfdb_dir), locator)
-    metadata = read_metadata(request.metadata, request.study_id_col, annotations=request.options.annotations)
-    patients = read_patients(request.patients) if request.patients else {}
+    studies = read_studies(config.input_csv, config.study_id_col, config.path_col, Path(config.wfdb_dir), locator)
+    metadata = read_metadata(config.metadata, config.study_id_col, annotations=config.options.annotations)
+    patients = read_patients(config.patients) if config.patients else {}
     rows = []
     for study in studies:
         acquisition, error = metadata.lookup(study)
-        if error == MISSING and request.missing_metadata == "allow":
+        if error == MISSING and config.missing_metadata == "allow":
             error = ""
         if patients:
             acquisition = with_patient(acquisition, patients)

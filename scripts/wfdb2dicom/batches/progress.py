@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from wfdb2dicom.batches.plan_files import TOKEN_FILE, count_studies
 from wfdb2dicom.batches.tables import read_run
-from wfdb2dicom.batches.watch import TOKEN_FILE, count_studies
 
 _NOTE_SECONDS = 0.5  # a batch notes its progress at most so often
 

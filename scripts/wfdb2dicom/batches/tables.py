@@ -16,8 +16,9 @@ from wfdb2dicom.system.table import encode_table, read_table
 from wfdb2dicom.system.table import table_digest as table_digest
 from wfdb2dicom.system.whole_file import replace_file
 
-PLAN_MARKER = "#wfdb2dicom-plan 1 "
+PLAN_MARKER = "#wfdb2dicom-plan 2 "
 RECEIPT_MARKER = "#wfdb2dicom-receipt 1"
+FURTHER_SOURCES = "further_sources"  # among the facts of a receipt row
 
 
 class PlanRow(NamedTuple):
@@ -48,6 +49,11 @@ class ReceiptRow(NamedTuple):
     sha256: str
     facts: str
 
+    @property
+    def stamp(self) -> str:
+        """``size:mtime_ns`` of the DICOM as it was written."""
+        return f"{self.size}:{self.mtime_ns}"
+
 
 def failure(row: PlanRow, error: str, facts: str = "") -> ReceiptRow:
     """The receipt of a study that failed."""
@@ -64,21 +70,39 @@ def options_line(options: dict[str, Any]) -> str:
     return json.dumps(options, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
-def write_plan(path: Path, options: dict[str, Any], rows: Iterable[PlanRow]) -> None:
-    """Write the plan file of one batch; equal arguments give equal bytes."""
-    replace_file(path, encode_table(PlanRow._fields, rows, PLAN_MARKER + options_line(options)))
+def write_plan(path: Path, options: dict[str, Any], rows: Iterable[PlanRow], generation: str = "") -> None:
+    """Write the plan file of one batch; equal arguments give equal bytes.
+
+    Parameters
+    ----------
+    path : Path
+    options : dict
+        All that determines the output besides the rows.
+    rows : iterable of PlanRow
+    generation : str
+        A word without spaces. The receipt repeats it, so another one makes the batch run again.
+    """
+    marker = f"{PLAN_MARKER}{generation or '-'} {options_line(options)}"
+    replace_file(path, encode_table(PlanRow._fields, rows, marker))
+
+
+def read_generation(plan: Path) -> str:
+    """The generation of a plan file, see `write_plan`."""
+    with open(plan, "rb") as stream:
+        word = stream.read(100).removeprefix(PLAN_MARKER.encode()).partition(b" ")[0].decode("ascii", "replace")
+    return "" if word == "-" else word
 
 
 def write_receipt(
     path: Path, rows: Iterable[ReceiptRow], *, sync: bool = True, run: Mapping[str, Any] | None = None
 ) -> None:
-    """Write the receipt of one batch, durably; `run` holds what is to be known of the job itself, see `read_run`."""
+    """Write the receipt of one batch, durably; `run` holds what the report says of the job, see `read_run`."""
     marker = RECEIPT_MARKER + (" " + options_line(dict(run)) if run else "")
     replace_file(path, encode_table(ReceiptRow._fields, rows, marker), sync=sync)
 
 
 def read_run(receipt: Path) -> dict[str, Any]:
-    """What a receipt says of the job that wrote it: studies, converted, current, failed, seconds, started; or nothing.
+    """What a receipt says of its job: generation, studies, converted, current, failed, seconds, started; or nothing.
 
     Only the first line is read.
     """
@@ -101,7 +125,7 @@ def read_plan(path: Path) -> tuple[dict[str, Any], list[PlanRow]]:
     """
     options, rows = read_table(path, PlanRow._fields, PlanRow._make, PLAN_MARKER)
     try:
-        return json.loads(options), rows
+        return json.loads(options.partition(" ")[2]), rows
     except ValueError as error:
         raise TableError(f"{path} has damaged options: {error}") from error
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, failure, options_line
-from wfdb2dicom.batches.watch import FURTHER
+from wfdb2dicom.batches.tables import FURTHER_SOURCES, PlanRow, ReceiptRow, failure, options_line
 from wfdb2dicom.batches.worker_reports import send
 from wfdb2dicom.convert import Converter, Described
 from wfdb2dicom.dicom.options import Options
@@ -106,7 +105,7 @@ class Job:
 
 def _with_further(facts: str, stamps: str) -> str:
     """The facts of a study with the stamps of its further signal files, of which most have none."""
-    return options_line({**json.loads(facts or "{}"), FURTHER: stamps}) if stamps else facts
+    return options_line({**json.loads(facts or "{}"), FURTHER_SOURCES: stamps}) if stamps else facts
 
 
 def work(job: Job, connection: Connection, place: Place, supervisor: int) -> None:

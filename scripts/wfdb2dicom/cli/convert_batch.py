@@ -12,8 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds a study may take")
     parser.add_argument("--workers", type=int, default=1, help="processes that convert at the same time")
     parser.add_argument("--overwrite", action="store_true", help="convert also what is up to date")
-    parser.add_argument("--previous", type=Path, help="receipt with failures that need not be tried again")
-    parser.add_argument("--retry-failed", choices=["transient", "all", "none"], default="transient")
+    parser.add_argument("--known-failures", type=Path, help="receipt of failures that are not tried again")
     parser.add_argument("--progress", type=Path, help="file that says how far the batch is while it runs")
 
 

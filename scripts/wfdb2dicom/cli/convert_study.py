@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from wfdb2dicom.batches import job
+from wfdb2dicom.batches.plan_files import find_study
 from wfdb2dicom.batches.tables import TableError, read_receipt, write_plan
-from wfdb2dicom.batches.watch import study_of
 from wfdb2dicom.errors import mask_patient
 
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert; unlike in a batch, a study that fails is a failure of the command."""
-    found = study_of(args.plan, args.dicom)
+    found = find_study(args.plan, args.dicom)
     if found is None:
         raise TableError(f"{args.plan} has no study that becomes {args.dicom}")
     with TemporaryDirectory() as folder:

@@ -28,7 +28,7 @@ STAGES = {
     "aggregate": "combine the receipts into the result CSV, error log, manifest and summary",
     "report": "write the report of a run",
     "gate": "show the summary of a run, and fail when too many studies failed",
-    "look": "look whether files, plan and receipts agree",
+    "freshness": "look whether files, plan and receipts agree",
     "verify": "check every receipt against the disk",
     "validate": "validate a sample of the DICOM objects",
     "roundtrip": "compare DICOM objects turned back into WFDB with their published checksums",

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from wfdb2dicom.batches import plan
+from wfdb2dicom.batches.freshness import Policy
 from wfdb2dicom.dicom import sop_classes
 from wfdb2dicom.dicom.options import Options
 
@@ -38,8 +39,9 @@ def run(args: argparse.Namespace) -> int:
     """Plan, and say in one line what."""
     given = vars(args)
     plans, receipts, token = (given.pop(name) for name in ("plans", "receipts", "token"))
+    policy = Policy(**{key: given.pop(key) for key in ("retry_failed", "overwrite", "watch_sources")})
     options = Options.from_mapping({key: given.pop(key) for key in Options.names()})
     for key in ("metadata", "patients"):
         given[key] = Path(given[key]) if given[key] else None
-    print(plan.make(plan.Request(**given, options=options), plans, receipts, token))
+    print(plan.make(plan.PlanConfig(**given, policy=policy, options=options), plans, receipts, token))
     return 0

@@ -17,8 +17,16 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from wfdb2dicom.batches.tables import TableError, fingerprint, options_line, read_plan, read_receipt
-from wfdb2dicom.batches.watch import store_results
+from wfdb2dicom.batches.tables import (
+    TableError,
+    fingerprint,
+    options_line,
+    read_generation,
+    read_plan,
+    read_receipt,
+    read_run,
+)
+from wfdb2dicom.batches.token import store_results
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.csv_text import RowWriter, iter_rows, missing_column
 from wfdb2dicom.inputs.studies import identify, path_prefix
@@ -45,7 +53,7 @@ class Request:
     options : dict
         The whole configuration, for the summary.
     token, digests : str, Path
-        What `wfdb2dicom.batches.watch.store_results` keeps, and where; no digests, nothing is kept.
+        What `wfdb2dicom.batches.token.store_results` keeps, and where; no digests, nothing is kept.
     """
 
     input_csv: Path
@@ -123,6 +131,10 @@ def run(request: Request) -> dict[str, Any]:
     if request.digests is not None:
         files = (request.manifest, request.summary, request.errors, request.output_csv)
         store_results(request.digests, request.token, files)
+    planned = {path.name for path in request.plans.glob("*.tsv")}
+    for path in request.receipts.glob("*.tsv"):
+        if path.name not in planned:  # of a batch that is not planned any more: its studies have newer outcomes now
+            path.unlink()
     return result
 
 
@@ -147,7 +159,8 @@ def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> Batch:
         raise TableError(f"{receipt} is missing: run the workflow again, it will convert this batch")
     results = read_receipt(receipt)
     line = options_line(options)
-    if [fingerprint(line, row) for row in planned] != [row.plan_row for row in results]:
+    unchanged = [fingerprint(line, row) for row in planned] == [row.plan_row for row in results]
+    if not unchanged or read_run(receipt).get("generation", "") != read_generation(plan):
         raise TableError(f"{receipt} is not the receipt of {plan}: delete it and run again")
     rows = list(zip(planned, results, strict=True))
     tally = Tally()

@@ -1,4 +1,4 @@
-"""The look at what has changed since the last run: alike in this process, in a program of its own and in several."""
+"""What has changed since the last run is found alike in this process, in a program of its own and in several."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom.batches import job, plan, watch
+from wfdb2dicom.batches import freshness, job, plan
 from wfdb2dicom.records import stamps
 from wfdb2dicom.system import pool
 
@@ -21,10 +21,10 @@ class Run:
         self.csv = folder / "studies.csv"
 
     def token(self) -> str:
-        return watch.token(self.plans, self.receipts, inputs=[self.csv])
+        return freshness.plan_token(self.plans, self.receipts, inputs=[self.csv])
 
-    def differ(self, processes: int) -> bool:
-        return watch.differ(self.plans, self.receipts, "transient", watch_files=True, processes=processes)
+    def changed(self, processes: int) -> bool:
+        return freshness.anything_changed(self.plans, self.receipts, freshness.Policy(), processes=processes)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def run(make_record: Callable[..., Path], tmp_path: Path) -> Run:
     for name in names:
         make_record(name)
     run.csv.write_text("study_id,path\n" + "".join(f"{name},{name}\n" for name in names))
-    request = plan.Request(
+    request = plan.PlanConfig(
         run.csv, str(tmp_path / "wfdb"), str(tmp_path / "dcm"), missing_metadata="allow", studies_per_job=3
     )
     plan.make(request, run.plans, run.receipts, run.token())
@@ -89,31 +89,36 @@ DIFFERENCES = [
 def test_every_difference_is_seen_by_the_program_too(
     run: Run, programs: list[int], change: Callable[[Path], None], name: str
 ) -> None:
-    stored = watch.stored_token(run.plans)
+    stored = freshness.stored_plan_token(run.plans)
     assert run.token() == stored
-    assert programs == [watch.AGREE]
+    assert programs == [freshness.UNCHANGED]
     change(run.folder / name)
     assert run.token() != stored
-    assert programs in ([watch.AGREE, watch.DIFFER], [watch.AGREE])  # sometimes a look into the folder is enough
+    assert programs in (
+        [freshness.UNCHANGED, freshness.CHANGED],
+        [freshness.UNCHANGED],
+    )  # sometimes a look into the folder is enough
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_several_processes_see_what_one_sees(run: Run, count: int) -> None:
-    assert not run.differ(count)
+    assert not run.changed(count)
     grow(run.folder / "wfdb/105.hea")
-    assert run.differ(count)
+    assert run.changed(count)
 
 
 def test_a_plan_file_garbled_before_its_end_is_seen(run: Run, programs: list[int]) -> None:
-    stored = watch.stored_token(run.plans)
+    stored = freshness.stored_plan_token(run.plans)
     path = run.plans / "004-003.tsv"
     path.write_bytes(path.read_bytes().replace(b"\t1", b"\t2", 1))
     assert run.token() != stored
 
 
-def test_a_program_that_fails_is_stood_in_for(run: Run, programs: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    stored = watch.stored_token(run.plans)
-    monkeypatch.setattr(watch.sys, "executable", "/bin/false")
+def test_where_the_program_fails_this_process_looks(
+    run: Run, programs: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = freshness.stored_plan_token(run.plans)
+    monkeypatch.setattr(freshness.sys, "executable", "/bin/false")
     assert run.token() == stored
     grow(run.folder / "wfdb/105.hea")
     assert run.token() != stored

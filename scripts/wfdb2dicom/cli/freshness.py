@@ -1,9 +1,9 @@
-"""Look whether files, plan and receipts agree, in several processes; the exit status says so (AGREE or DIFFER)."""
+"""Look whether files, plan and receipts agree, in several processes: exit status 0 if they do, 10 if not."""
 
 import argparse
 from pathlib import Path
 
-from wfdb2dicom.batches import watch
+from wfdb2dicom.batches import freshness
 from wfdb2dicom.records import stamps
 from wfdb2dicom.system.pool import studies_in, workers
 
@@ -13,10 +13,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plans", type=Path, help="folder of the plan files")
     parser.add_argument("receipts", type=Path, help="folder of the receipts")
     parser.add_argument("--retry-failed", choices=["transient", "all", "none"], default="transient")
-    parser.add_argument("--watch-files", action="store_true", help="look at source files and DICOMs too")
+    parser.add_argument("--watch-sources", action="store_true", help="look at source files and DICOMs too")
 
 
 def run(args: argparse.Namespace) -> int:
     """Look."""
     processes = workers(studies_in(args.plans.glob("*.tsv")), stamps.LOOKERS)
-    return watch.DIFFER if watch.differ(**vars(args), processes=processes) else watch.AGREE
+    policy = freshness.Policy(args.retry_failed, watch_sources=args.watch_sources)
+    changed = freshness.anything_changed(args.plans, args.receipts, policy, processes=processes)
+    return freshness.CHANGED if changed else freshness.UNCHANGED

@@ -1,0 +1,213 @@
+"""Whether what was done still holds: files as they are now, against what plan files and receipts say of them.
+
+Snakemake notices that an input or an option changed. It does not look at the source files and the DICOMs, more than
+two million of them: here they are compared by size and modification time, once when a run starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from wfdb2dicom.batches.plan_files import TOKEN_FILE
+from wfdb2dicom.batches.tables import (
+    FURTHER_SOURCES,
+    PlanRow,
+    ReceiptRow,
+    TableError,
+    fingerprint,
+    options_line,
+    read_generation,
+    read_plan,
+    read_receipt,
+    read_run,
+    table_digest,
+)
+from wfdb2dicom.batches.token import TokenFile
+from wfdb2dicom.errors import is_transient
+from wfdb2dicom.records.stamps import LOOKERS, further_sources, sources, stamp_of
+from wfdb2dicom.system.pool import spread, studies_in, workers
+
+UNCHANGED, CHANGED = 0, 10  # exit status of `wfdb2dicom freshness`; a program that fails otherwise has another one
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What makes a batch run again although nothing of it was planned otherwise.
+
+    Attributes
+    ----------
+    retry_failed : {"transient", "all", "none"}
+        Which failures are tried again.
+    overwrite : bool
+        Whether everything is converted again.
+    watch_sources : bool
+        Whether to look at source files and DICOMs, or at plan files and receipts only.
+    """
+
+    retry_failed: str = "transient"
+    overwrite: bool = False
+    watch_sources: bool = True
+
+    def tries_again(self, failure: ReceiptRow) -> bool:
+        """Whether a failure is tried again although nothing of its study has changed."""
+        return self.retry_failed == "all" or (self.retry_failed == "transient" and is_transient(failure.error))
+
+    def holds(self, planned: Sequence[PlanRow], receipt: Sequence[ReceiptRow], options: Mapping[str, Any]) -> bool:
+        """Whether the receipt of a batch still says what its plan, the DICOMs and the source files are.
+
+        Parameters
+        ----------
+        planned, receipt : sequences of rows
+            Of one batch; no rows are a receipt that is missing or damaged.
+        options : mapping
+            Of the plan file.
+        """
+        line = options_line(dict(options))
+        if self.overwrite or [fingerprint(line, row) for row in planned] != [row.plan_row for row in receipt]:
+            return False
+        return all(map(partial(self._row_holds, options), planned, receipt))
+
+    def _row_holds(self, options: Mapping[str, Any], row: PlanRow, done: ReceiptRow) -> bool:
+        if self.watch_sources and further_sources_changed(options["wfdb_dir"], row, done):
+            return False
+        if done.status == "failed":
+            # Trying again what the plan itself found to fail is of no use: every plan looks at it.
+            return bool(row.error) or not self.tries_again(done)
+        return not self.watch_sources or stamp_of(os.path.join(options["dcm_dir"], done.dicom)) == done.stamp
+
+
+def further_sources_changed(tree: str, row: PlanRow, receipt: ReceiptRow) -> bool:
+    """Whether a study's further signal files are not as they were when it was converted or failed."""
+    if FURTHER_SOURCES not in receipt.facts:
+        return False
+    then: str = json.loads(receipt.facts)[FURTHER_SOURCES]
+    return further_sources(os.path.join(tree, row.record)) != then
+
+
+def plan_token(
+    plans: Path, receipts: Path, *, inputs: Iterable[Path] = (), wfdb_dir: str = "", policy: Policy | None = None
+) -> str:
+    """The token of the plan, see `wfdb2dicom.batches.token`: unchanged while nothing is to be planned anew.
+
+    Parameters
+    ----------
+    plans, receipts : Path
+        Folders of the plan files and of the receipts.
+    inputs : iterable of Path
+        The tables that a plan is made from. Snakemake notices newer ones only, not one put in place with an old time.
+    wfdb_dir : str
+        The tree, in which records may have come to lie elsewhere than the plan found them; "" to not ask.
+    policy : Policy, optional
+    """
+    policy = policy or Policy()
+
+    def unchanged(stored: dict[str, Any]) -> bool:
+        if policy.overwrite or stored["plans"] != plans_digest(plans) or stored["inputs"] != stamps(inputs):
+            return False
+        if policy.watch_sources and wfdb_dir and not _lie_as_before(wfdb_dir, dict(stored["answers"])):
+            return False
+        return not _changed_by_program(plans, receipts, policy)
+
+    return TokenFile(plans / TOKEN_FILE).current(unchanged)
+
+
+def stored_plan_token(plans: Path) -> str:
+    """The token that the last plan was given; empty without any."""
+    return TokenFile(plans / TOKEN_FILE).stored()
+
+
+def store_plan_token(
+    plans: Path, token: str, inputs: Mapping[str, str] | None = None, answers: Mapping[str, bool] | None = None
+) -> None:
+    """Store the token that a plan was given, once the plan is whole.
+
+    Parameters
+    ----------
+    plans : Path
+    token : str
+    inputs : mapping
+        The `stamps` that its tables had before it read them.
+    answers : mapping
+        What it asked of the tree, see `wfdb2dicom.inputs.studies.Locator`.
+    """
+    TokenFile(plans / TOKEN_FILE).store(
+        token, plans=plans_digest(plans), inputs=dict(inputs or {}), answers=dict(answers or {})
+    )
+
+
+def stamps(files: Iterable[Path]) -> dict[str, str]:
+    """``size:mtime_ns`` of each file, ``-`` for a missing one."""
+    return {str(file): stamp_of(str(file)) for file in files}
+
+
+def plans_digest(plans: Path) -> str:
+    """A digest over names and digests of all plan files; that these are right is found by whoever reads them."""
+    digest = blake2b(digest_size=16)
+    for path in sorted(plans.glob("*.tsv")):
+        digest.update(f"{path.name}\0{table_digest(path)}\0".encode())
+    return digest.hexdigest()
+
+
+def anything_changed(plans: Path, receipts: Path, policy: Policy, *, processes: int = 1) -> bool:
+    """Whether any batch is not as its plan file or receipt says; the first difference ends the search.
+
+    Parameters
+    ----------
+    plans, receipts, policy
+        As for `plan_token`.
+    processes : int
+        That share the batches, see `wfdb2dicom.system.pool.spread`.
+    """
+    look = partial(_batch_changed, receipts=receipts, policy=policy)
+    threads = LOOKERS if policy.watch_sources else 1
+    looks = spread(look, sorted(plans.glob("*.tsv")), processes=processes, threads=threads)
+    with contextlib.closing(looks):
+        return any(looks)
+
+
+def _lie_as_before(wfdb_dir: str, answers: dict[str, bool]) -> bool:
+    """Whether records lie where the last plan found them, as far as it asked."""
+    from wfdb2dicom.inputs.studies import Locator  # 10 ms of imports that batch jobs do not need
+
+    return Locator(Path(wfdb_dir)).answers_are(answers)
+
+
+def _changed_by_program(plans: Path, receipts: Path, policy: Policy) -> bool:
+    """`anything_changed`, in processes of a program of its own where there is much to look at."""
+    if workers(studies_in(plans.glob("*.tsv")), LOOKERS) > 1:
+        # Forking the process that calls this, Snakemake's, is not safe: it has threads.
+        package = Path(__file__).resolve().parents[1]
+        command: list[str | Path] = [sys.executable, package, "freshness", plans, receipts]
+        command += [f"--retry-failed={policy.retry_failed}"] + ["--watch-sources"] * policy.watch_sources
+        with contextlib.suppress(OSError):
+            status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
+            if status in (UNCHANGED, CHANGED):
+                return status == CHANGED
+    return anything_changed(plans, receipts, policy)  # the program could not do it
+
+
+def _batch_changed(plan: Path, receipts: Path, policy: Policy) -> bool:
+    """Whether anything of one batch is not as its plan file or receipt says."""
+    receipt = receipts / plan.name
+    try:
+        options, rows = read_plan(plan)
+        tree = os.path.join(options["wfdb_dir"], "")
+        if policy.watch_sources and any(row.record and sources(tree + row.record) != row.sources for row in rows):
+            return True
+        if not receipt.exists():  # Snakemake runs the batch by itself
+            return False
+        if read_run(receipt).get("generation", "") != read_generation(plan):
+            return True
+        return not policy.holds(rows, read_receipt(receipt), options)
+    except (TableError, OSError):
+        return True

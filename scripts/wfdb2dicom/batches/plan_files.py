@@ -1,0 +1,65 @@
+"""Looking into plan files: how many studies one holds, what is left to convert of them, and where a study is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from wfdb2dicom.batches.tables import PlanRow, read_plan
+
+TOKEN_FILE = ".token.json"  # written last: a folder that has one holds a whole plan
+
+
+def count_studies(plan: Path) -> int:
+    """How many studies a plan file holds: its lines but for options, column names and end mark."""
+    return max(0, plan.read_bytes().count(b"\n") - 3)
+
+
+def find_plan(plans: Path, dicom: str) -> Path | None:
+    """The plan file of the study that becomes `dicom` (path relative to dcm_dir); None if there is none."""
+    needle = dicom.encode("utf-8", "surrogateescape")
+    for path in sorted(plans.glob("*.tsv")):
+        if needle in path.read_bytes() and find_study(path, dicom):
+            return path
+    return None
+
+
+def find_study(plan: Path, dicom: str) -> tuple[dict[str, Any], list[PlanRow]] | None:
+    """The options of a plan file and its row that becomes `dicom`; None if there is none."""
+    options, rows = read_plan(plan)
+    chosen = [row for row in rows if row.dicom == dicom]
+    return (options, chosen) if chosen else None
+
+
+def work_in(plan: Path, *, overwrite: bool = False, look: bool = True) -> str:
+    """What converting a batch means, in words: how many studies it holds, and how many of them are to be converted.
+
+    Parameters
+    ----------
+    plan : Path
+        The plan file.
+    overwrite : bool
+        Whether also what is up to date is converted.
+    look : bool
+        Whether to compare DICOMs with their sources, by modification time, or to give the number of studies only.
+    """
+    if not look:
+        return f"{count_studies(plan)} studies"
+    options, rows = read_plan(plan)
+    hopeless = sum(bool(row.error) for row in rows)
+    current = 0 if overwrite else sum(_seems_current(row, options["dcm_dir"]) for row in rows)
+    words = [f"{len(rows)} studies, {len(rows) - hopeless - current} to convert"]
+    words += [f"{current} already there"] if current else []
+    words += [f"{hopeless} that cannot be converted"] if hopeless else []
+    return ", ".join(words)
+
+
+def _seems_current(row: PlanRow, dcm_dir: str) -> bool:
+    """Whether there is a DICOM, not older than the signal files were when planned."""
+    try:
+        written = os.stat(os.path.join(dcm_dir, row.dicom)).st_mtime_ns
+    except (OSError, ValueError):
+        return False
+    changed = [stamp.partition(":")[2] for stamp in row.sources.split(",")[1:]]
+    return not row.error and all(time.isdecimal() and int(time) <= written for time in changed)
