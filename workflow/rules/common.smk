@@ -1,7 +1,5 @@
 # Configuration, paths and input functions that the rules share.
-import atexit
 import contextlib
-import gc
 import json
 import shlex
 import sys
@@ -32,7 +30,6 @@ STARTED = time.time()
 PLANS = Path("results/plan")
 RECEIPTS = Path("results/receipts")
 DISPLAY = Display(Observer(PLANS, RECEIPTS, Path("results/progress")), sys.stderr)
-atexit.register(gc.freeze)  # or Python ends with a search for garbage in all that Snakemake held, 0.3 s of each run
 
 
 def refuse_prefix(*paths):
@@ -63,17 +60,6 @@ def read_config():
 
 
 config.update(read_config())
-
-
-def lift_start_limit():
-    """Let jobs start without a limit per second where they run on this machine.
-
-    With one, and Snakemake always has one, each look for jobs to start is followed by another a second later, and each
-    job that ends begins one more such chain: hundreds of looks a second in the end, a fifth of all CPU at 256 batches.
-    Settings are not known yet while rules are read, so this is for `onstart`.
-    """
-    if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
 
 
 def literal(path):
