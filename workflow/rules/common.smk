@@ -15,7 +15,7 @@ SCRIPTS = ROOT / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from wfdb2dicom.system import lock
+from wfdb2dicom.system import current_run, lock
 from wfdb2dicom.batches import freshness, plan_files
 from wfdb2dicom.batches.token import results_token
 from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log
@@ -200,9 +200,10 @@ def minutes_of_batch(wildcards, input, threads, attempt):
 
 
 def hold_lock():
-    """Refuse a second run in the same working directory; see wfdb2dicom.system.lock."""
+    """Refuse a second run in the same working directory, and stop what is left of an earlier one."""
     try:
         lock.hold(Path("results/.lock"))
+        current_run.begin(Path("results/.run"))
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
 

@@ -33,6 +33,7 @@ from wfdb2dicom.inputs.measurements import MISSING, read_metadata
 from wfdb2dicom.inputs.patients import read_patients, with_patient
 from wfdb2dicom.inputs.studies import Locator, read_studies
 from wfdb2dicom.records import stamps
+from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.pool import spread
 
 KNOWN_FAILURES = "known_failures"  # folder within that of the plan files
@@ -121,7 +122,8 @@ def make(config: PlanConfig, plans: Path, receipts: Path, token: str) -> PlanSum
     count = batch_count(len(rows), config.studies_per_job, config.max_studies_per_job)
     batches = sorted(assign(rows, count).items())
     failures = {} if config.policy.overwrite else _failures_elsewhere(receipts, {name for name, _ in batches})
-    _remove_others(plans, {name for name, _ in batches})
+    with current_run():
+        _remove_others(plans, {name for name, _ in batches})
     again = 0
     for batch in spread(partial(_plan_batch, config, receipts), batches, threads=_threads(config, batches)):
         write_plan(plans / f"{batch.name}.tsv", config.output_options(), batch.rows, batch.generation)

@@ -32,6 +32,7 @@ from wfdb2dicom.inputs.csv_text import RowWriter, iter_rows, missing_column
 from wfdb2dicom.inputs.studies import identify, path_prefix
 from wfdb2dicom.results.manifest import Manifest, tabulate
 from wfdb2dicom.results.summary import Tally
+from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.pool import spread, studies_in, workers
 from wfdb2dicom.system.whole_file import whole_file
 
@@ -131,11 +132,17 @@ def run(request: Request) -> dict[str, Any]:
     if request.digests is not None:
         files = (request.manifest, request.summary, request.errors, request.output_csv)
         store_results(request.digests, request.token, files)
+    with current_run():
+        _remove_old_receipts(request)
+    return result
+
+
+def _remove_old_receipts(request: Request) -> None:
+    """Remove the receipts of batches that are not planned any more: their studies have newer outcomes now."""
     planned = {path.name for path in request.plans.glob("*.tsv")}
     for path in request.receipts.glob("*.tsv"):
-        if path.name not in planned:  # of a batch that is not planned any more: its studies have newer outcomes now
+        if path.name not in planned:
             path.unlink()
-    return result
 
 
 def batches(request: Request) -> Iterator[Batch]:

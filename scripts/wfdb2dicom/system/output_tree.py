@@ -16,6 +16,7 @@ import time
 from typing import NamedTuple
 
 from wfdb2dicom.errors import OutputError, PathError, ValidationFailed
+from wfdb2dicom.system import current_run
 from wfdb2dicom.system.folders import Folder, Folders
 
 # What the study's own path is to blame for; every other error on the target stops the job.
@@ -189,6 +190,7 @@ def _try_replace(folder: int, name: str, content: bytes, path: str) -> Written:
         if os.pread(fd, len(content) + 1, 0) != content:
             raise ValidationFailed(f"{path!r} does not read back as written; check the disk")
         status = os.fstat(fd)
+        current_run.require()
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         return Written(len(content), status.st_mtime_ns)
     except BaseException:

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from wfdb2dicom.system.current_run import current_run
+
 
 def replace_file(path: Path, content: bytes, *, sync: bool = False) -> None:
     """Write a file so that its name holds the old content or the whole new one, never a part.
@@ -41,7 +43,8 @@ def whole_file(path: Path, *, sync: bool = False) -> Iterator[Path]:
         yield temporary
         if sync:
             os.fsync(descriptor)
-        os.replace(temporary, path)
+        with current_run():
+            os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
