@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import Acquisition, as_text, from_row, normalise_id
-from wfdb2dicom.convert import convert_record
 from wfdb2dicom.errors import StudyError, SubjectMismatch
 from wfdb2dicom.inputs.measurements import MISSING
 from wfdb2dicom.inputs.studies import study_key

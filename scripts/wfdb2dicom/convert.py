@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
 from hashlib import blake2b, sha256
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,20 +21,22 @@ from wfdb2dicom.records.plain_reader import plain_size, read_plain_samples
 from wfdb2dicom.records.readahead import ReadAhead
 from wfdb2dicom.records.samples import checksums, find_flat, find_invalid, verify_samples
 from wfdb2dicom.records.source_file import Source, read_header_text
-from wfdb2dicom.records.stamps import further_sources
 from wfdb2dicom.system.output_tree import OutputTree
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a study.
+class Converted(NamedTuple):
+    """The DICOM file of a record that was converted.
 
     Attributes
     ----------
     status : str
-        ``converted`` or ``current``: the file was there already and is what it should be.
-    size, mtime_ns, sha256
-        Of the DICOM file.
+        ``converted``, or ``current``: the file existed already with the content that it should have.
+    size : int
+        Bytes of the DICOM file.
+    mtime_ns : int
+        Its modification time in nanoseconds.
+    sha256 : str
+        Its digest in hexadecimal.
     facts : str
         Compact JSON for the manifest.
     """
@@ -49,47 +48,17 @@ class Outcome:
     facts: str
 
 
-def convert_record(
-    record: Path | str, dicom: Path | str, acquisition: Acquisition, options: Options | None = None
-) -> Outcome:
-    """Convert one WFDB record to one DICOM file.
-
-    Parameters
-    ----------
-    record : path
-        The record, without extension.
-    dicom : path
-        The file to write; missing folders are made. A file that is up to date stays as it is.
-    acquisition : Acquisition
-        What is known besides the record; `subject_id` and `ecg_time` are needed when the header lacks them.
-    options : Options, optional
-
-    Returns
-    -------
-    Outcome
-
-    Raises
-    ------
-    StudyError
-        What keeps this record from being converted.
-    OSError
-        When its files cannot be read.
-    OutputError
-        When the DICOM cannot be written.
-    """
-    folder, name = os.path.split(os.path.abspath(dicom))
-    with closing(OutputTree(folder)) as target:
-        converter = Converter("", target, options or Options())
-        return converter.convert(converter.describe(os.fspath(record), acquisition), name)
-
-
-class Described(NamedTuple):
-    """A study as far as its header tells; without `header` and `study` the record is one for wfdb.
+class PreparedRecord(NamedTuple):
+    """A record whose header has been read and checked.
 
     Attributes
     ----------
     path : str
         The record, without extension.
+    acquisition : Acquisition
+        What is known besides the record.
+    header, study
+        None for a record that only wfdb reads; its header is then checked when its samples are read.
     """
 
     path: str
@@ -98,12 +67,32 @@ class Described(NamedTuple):
     study: ObjectDescription | None = None
 
 
+class Encoded(NamedTuple):
+    """A DICOM file as bytes.
+
+    Attributes
+    ----------
+    content : bytes
+        The whole file.
+    head_size : int
+        Number of its bytes that precede the samples.
+    facts : str
+        Compact JSON for the manifest.
+    sop_instance_uid : str
+    """
+
+    content: bytes
+    head_size: int
+    facts: str
+    sop_instance_uid: str
+
+
 class Converter:
     """Converts records below one root into DICOM files below another.
 
-    Each study takes three steps: `expect` (which may be left out), `describe`, `convert`. Some studies are best taken
-    through a step together: their files are fetched meanwhile, and the processor's caches keep what a step needs (50 µs
-    a study).
+    Each study takes three steps: `expect` (optional), `prepare`, `convert`. It is faster to take some studies through
+    a step together: their files are fetched meanwhile, and the processor's caches keep what a step needs (50 µs per
+    study).
 
     Parameters
     ----------
@@ -114,13 +103,6 @@ class Converter:
     options : Options
     overwrite : bool
         Write also what is up to date.
-
-    Attributes
-    ----------
-    further_sources : str
-        Of the study converted last, whether that failed or not, see `wfdb2dicom.records.stamps.further_sources`:
-        as the files
-        were before they were read.
     """
 
     def __init__(self, wfdb_dir: str, target: OutputTree, options: Options, *, overwrite: bool = False) -> None:
@@ -130,54 +112,59 @@ class Converter:
         self._options = options
         self._overwrite = overwrite
         self._ahead = ReadAhead()
-        self.further_sources = ""
 
     def expect(self, record: str, dicom: str) -> None:
-        """Have the files fetched that converting this study is going to read; it is converted some studies later."""
+        """Fetch the files ahead that converting this study will read; it is converted some studies later."""
         path = os.path.join(self._wfdb_dir, record)
         self._ahead.want(path + ".hea")
-        if self._overwrite or not self._target.exists(dicom):  # of a study that has its DICOM the header may do
+        if self._overwrite or not self._target.exists(dicom):  # a study that has its DICOM may need only its header
             self._ahead.want(path + ".dat")
 
-    def describe(self, record: str, acquisition: Acquisition) -> Described:
+    def prepare(self, record: str, acquisition: Acquisition) -> PreparedRecord:
         """Read and check the header of a record (path below `wfdb_dir`, no extension).
 
         Raises
         ------
-        StudyError, OSError
-            As `convert_record`.
+        StudyError
+            When the record cannot be converted.
+        OSError
+            When its header cannot be read.
         """
         path = os.path.join(self._wfdb_dir, record)
         try:
             text = read_header_text(path + ".hea", self._root, self._ahead.take(path + ".hea"))
             header = parse_plain(text)
             if header is None or header.n_samples is None:
-                return Described(path, acquisition)
+                return PreparedRecord(path, acquisition)
             try:
-                return Described(path, acquisition, header, describe_object(header, acquisition, self._options))
+                return PreparedRecord(path, acquisition, header, describe_object(header, acquisition, self._options))
             except (LeadError, UnitsError):
                 if self._options.other_signals != "omit":
                     raise
-                return Described(path, acquisition)
+                return PreparedRecord(path, acquisition)
         except BaseException:
             self._ahead.drop(path + ".dat")
             raise
 
-    def convert(self, described: Described, dicom: str) -> Outcome:
+    def convert(self, prepared: PreparedRecord, dicom: str) -> Converted:
         """Convert a record to the file `dicom` below the target's root.
 
         Raises
         ------
-        StudyError, OSError, OutputError
-            As `convert_record`.
+        StudyError
+            When the record cannot be converted.
+        OSError
+            When its files cannot be read.
+        OutputError
+            When the DICOM file cannot be written.
         """
-        absent = described.path + ".dat" in self._ahead  # it was looked for then
+        absent = prepared.path + ".dat" in self._ahead  # `expect` looked for it
         dicom_there = not (self._overwrite or absent) and self._target.exists(dicom)
         try:
-            encoded = self._encode(described, dicom if dicom_there else "")
+            encoded = self._encode(prepared, dicom if dicom_there else "")
         finally:
-            self._ahead.drop(described.path + ".dat")
-        if isinstance(encoded, Outcome):
+            self._ahead.drop(prepared.path + ".dat")
+        if isinstance(encoded, Converted):
             self._target.tidy(dicom)
             return encoded
         digest = sha256(encoded.content).hexdigest()
@@ -185,22 +172,33 @@ class Converter:
             content, mtime_ns = found
             if content == encoded.content:
                 self._target.tidy(dicom)
-                return Outcome("current", len(content), mtime_ns, digest, encoded.facts)
+                return Converted("current", len(content), mtime_ns, digest, encoded.facts)
         written = self._target.write(dicom, encoded.content)
-        return Outcome("converted", written.size, written.mtime_ns, digest, encoded.facts)
+        return Converted("converted", written.size, written.mtime_ns, digest, encoded.facts)
 
-    def check(self, record: str, dicom: str, acquisition: Acquisition) -> str:
-        """What of a DICOM file does not follow from its source, "" when everything does.
+    def encode(self, prepared: PreparedRecord) -> Encoded:
+        """Encode a record without looking at the target.
 
         Raises
         ------
         StudyError, OSError
-            When the source cannot be read any more.
+            As `convert`.
+        """
+        encoded = self._encode(prepared, "")
+        assert not isinstance(encoded, Converted)
+        return encoded
+
+    def check(self, record: str, dicom: str, acquisition: Acquisition) -> str:
+        """Compare a DICOM file with its source: the first difference in words, "" when there is none.
+
+        Raises
+        ------
+        StudyError, OSError
+            When the source can no longer be read.
         """
         if not self._target.exists(dicom):
             return "the file is missing"
-        encoded = self._encode(self.describe(record, acquisition), "")
-        assert not isinstance(encoded, Outcome)
+        encoded = self.encode(self.prepare(record, acquisition))
         found = self._target.read(dicom, len(encoded.content))
         if found is None:
             return f"the file does not have the {len(encoded.content)} bytes that its source gives"
@@ -211,29 +209,25 @@ class Converter:
             return "attributes differ from those that source and options give"
         return "" if found[0] == encoded.content else "samples differ from the source's"
 
-    def _encode(self, described: Described, present: str) -> _Encoded | Outcome:
-        """The bytes that a study should have, or its outcome if the file `present` is found to be up to date."""
-        self.further_sources = ""
-        path, _, header, study = described
+    def _encode(self, prepared: PreparedRecord, present: str) -> Encoded | Converted:
+        """Encode a study, unless the file `present` is found to be up to date."""
+        path, _, header, study = prepared
         if header is None or study is None:
-            return self._encode_any(described)
-        if header.signal_file != os.path.basename(path) + ".dat":
-            self.further_sources = further_sources(path, [header.signal_file])
+            return self._encode_any(prepared)
         signals = os.path.join(os.path.dirname(path), header.signal_file)
         with Source(signals, self._root, self._ahead.take(signals)) as source:
             whole = source.size == plain_size(header)
-            if present and whole and (outcome := self._current(present, header, study, source.mtime_ns)):
-                return outcome
+            if present and whole and (current := self._current(present, header, study, source.mtime_ns)):
+                return current
             samples = read_plain_samples(source, header)
         sums = verify_samples(header.signals, samples, source.path)
         return _encode_samples(header, study, samples, sums)
 
-    def _encode_any(self, described: Described) -> _Encoded:
+    def _encode_any(self, prepared: PreparedRecord) -> Encoded:
         from wfdb2dicom.records.wfdb_reader import read_with_wfdb  # a second of imports that few data sets need
 
-        path, acquisition, _, _ = described
-        self.further_sources = further_sources(path)
-        text = read_header_text(path + ".hea", self._root)  # as it is now, for wfdb reads it now
+        path, acquisition, _, _ = prepared
+        text = read_header_text(path + ".hea", self._root)  # as it is now: wfdb reads it now
         omit = is_other if self._options.other_signals == "omit" else None
         record = read_with_wfdb(path, self._root, text, omit)
         digest = b"" if record.header.has_checksums else blake2b(record.samples.tobytes()).digest()
@@ -241,8 +235,8 @@ class Converter:
         study = describe_object(record.header, acquisition, self._options, digest, bits)
         return _encode_samples(record.header, study, record.samples, checksums(record.samples))
 
-    def _current(self, dicom: str, header: Header, study: ObjectDescription, source_mtime_ns: int) -> Outcome | None:
-        """The outcome when the file on disk is what it should be and not older than its source.
+    def _current(self, dicom: str, header: Header, study: ObjectDescription, source_mtime_ns: int) -> Converted | None:
+        """Describe the file on disk when it is what it should be and not older than its source.
 
         Its samples must satisfy the header's checksums, and encoding them again must give its very bytes.
         """
@@ -260,25 +254,16 @@ class Converter:
                 return None
             encoded = _encode_samples(header, study, samples, sums)
             if mtime_ns >= source_mtime_ns and content == encoded.content:
-                return Outcome("current", len(content), mtime_ns, sha256(content).hexdigest(), encoded.facts)
+                return Converted("current", len(content), mtime_ns, sha256(content).hexdigest(), encoded.facts)
         return None
 
 
-class _Encoded(NamedTuple):
-    """A whole DICOM file, how many of its bytes precede the samples, and what the manifest says of it."""
-
-    content: bytes
-    head_size: int
-    facts: str
-    sop_instance_uid: str
-
-
-def _encode_samples(header: Header, study: ObjectDescription, samples: Samples, sums: Sequence[int]) -> _Encoded:
+def _encode_samples(header: Header, study: ObjectDescription, samples: Samples, sums: Sequence[int]) -> Encoded:
     study, facts = _examine(header, study, samples, sums)
     channels = samples if study.order is None else samples[:, study.order]
     head = template(study.shared).head(study.instance)
     content = b"".join((head, np.ascontiguousarray(channels, _dtype(study)).data))
-    return _Encoded(content, len(head), facts, study.instance.sop_instance_uid)
+    return Encoded(content, len(head), facts, study.instance.sop_instance_uid)
 
 
 def _dtype(study: ObjectDescription) -> str:

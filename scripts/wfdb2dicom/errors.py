@@ -65,6 +65,10 @@ class ConfigError(Wfdb2DicomError):
     """What stops a run before any work: names the key or column, its value and the remedy."""
 
 
+class ArgumentError(ConfigError):
+    """An argument of a public function or command is wrong: names it, its value and the remedy."""
+
+
 class OutputError(Wfdb2DicomError):
     """The output cannot be written (disk full, read-only, forbidden): the job fails, no study is to blame."""
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from orthanc import Orthanc
+from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.archive.send import Row, read
 from wfdb2dicom.batches.tables import ReceiptRow, read_receipt, write_receipt
-from wfdb2dicom.convert import convert_record
 
 LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -54,7 +54,7 @@ class Batch:
             acquisition = Acquisition(subject_id="10000032", study_id=name, cart_id=cart)
             outcome = convert_record(record, dicom, acquisition)
             size, mtime = str(outcome.size), str(outcome.mtime_ns)
-            status, digest, facts = outcome.status, outcome.sha256, outcome.facts
+            status, digest, facts = outcome.status, outcome.sha256, json.dumps(dict(outcome.facts))
             rows.append(ReceiptRow(name, status, "", "0" * 16, dicom.name, size, mtime, digest, facts))
         rows.append(ReceiptRow("49999999", "failed", "SignalError: cut off", "0" * 16, "x.dcm", "", "", "", ""))
         write_receipt(self.receipt, rows, sync=False)

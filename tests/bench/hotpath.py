@@ -47,7 +47,7 @@ Conversion = Callable[[Converter, str, str], object]
 def convert(converter: Converter, record: str, dicom: str) -> object:
     """What a worker does with a study, but for its supervision."""
     known = Acquisition(study_id=os.path.basename(record), cart_id="6848296", filter_low="0.005", filter_high="150")
-    return converter.convert(converter.describe(record, Acquisition.from_json(known.to_json())), dicom)
+    return converter.convert(converter.prepare(record, Acquisition.from_json(known.to_json())), dicom)
 
 
 def plain_copy(record: str, dicom: str) -> None:

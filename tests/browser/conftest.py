@@ -8,9 +8,8 @@ from selenium import webdriver
 
 import chromium
 import synthetic_manifest
-from wfdb2dicom import report
+from wfdb2dicom import convert_record, report
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.convert import convert_record
 
 Opener = Callable[..., webdriver.Chrome]
 

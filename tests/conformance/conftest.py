@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import from_row
-from wfdb2dicom.convert import convert_record
 from wfdb2dicom.dicom.options import Options
 
 DAMAGED = "94000009"  # its .dat is cut off, see the demo's README

@@ -15,11 +15,11 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ImplicitVRLittleEndian
 
+from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.conformance import standard
 from wfdb2dicom.conformance.checker import Violation, check_bytes, check_file
 from wfdb2dicom.conformance.source import check_source
-from wfdb2dicom.convert import convert_record
 
 Mutate = Callable[[FileDataset], None]
 ROOT = "1.2.840.10008.5.1.4.1.1.9.1."

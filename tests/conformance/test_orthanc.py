@@ -17,8 +17,8 @@ from typing import Any
 import pydicom
 import pytest
 
+from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import from_row
-from wfdb2dicom.convert import convert_record
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 HINT = "Debian: apt-get install orthanc orthanc-dicomweb"

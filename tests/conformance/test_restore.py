@@ -1,5 +1,6 @@
 """The way back: WFDB files from DICOM objects, byte for byte where the source was in MIMIC-IV-ECG's form."""
 
+import json
 import subprocess
 import sys
 from hashlib import sha256
@@ -11,12 +12,12 @@ import pytest
 import wfdb
 from pydicom import dcmread
 
+from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import Acquisition, from_row
 from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, write_plan, write_receipt
 from wfdb2dicom.checks.published_digests import find_sums, read_sums
 from wfdb2dicom.checks.roundtrip import roundtrip
 from wfdb2dicom.checks.sample import ALL
-from wfdb2dicom.convert import convert_record
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.part10 import parse
 from wfdb2dicom.errors import ConfigError
@@ -55,7 +56,9 @@ def test_what_holds_a_part_of_a_record_is_not_compared_with_the_digests_of_all_o
     done = convert_record(tmp_path / "r", tmp_path / "r.dcm", WHO, Options(other_signals="omit"))
     options = {"wfdb_dir": str(tmp_path), "dcm_dir": str(tmp_path)}
     write_plan(tmp_path / "plan.tsv", options, [PlanRow("r", "7", "r", "r.dcm", "1:1,12:1", "{}", "")])
-    row = ReceiptRow("r", "converted", "", "", "r.dcm", str(done.size), str(done.mtime_ns), done.sha256, done.facts)
+    row = ReceiptRow(
+        "r", "converted", "", "", "r.dcm", str(done.size), str(done.mtime_ns), done.sha256, json.dumps(dict(done.facts))
+    )
     write_receipt(tmp_path / "receipt.tsv", [row])
     assert roundtrip(tmp_path / "plan.tsv", tmp_path / "receipt.tsv", ALL, tmp_path / "proof.tsv") == 0
     assert "signals were left out (PLETH), and the digests are those of all" in (tmp_path / "proof.tsv").read_text()

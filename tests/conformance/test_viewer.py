@@ -21,8 +21,8 @@ from PIL import Image
 from selenium.webdriver import Chrome
 
 import chromium
+from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import from_row
-from wfdb2dicom.convert import convert_record
 from wfdb2dicom.dicom.options import Options
 
 pytestmark = pytest.mark.browser

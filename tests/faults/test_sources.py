@@ -11,9 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wfdb2dicom import errors
+from wfdb2dicom import convert_record, errors
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.convert import convert_record
 from wfdb2dicom.errors import StudyError
 
 from .helpers import (

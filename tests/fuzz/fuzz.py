@@ -25,10 +25,10 @@ MEMORY = 4 << 30  # bytes of address space: what needs more has believed a lie
 
 atheris.enabled_hooks.add("str")
 with atheris.instrument_imports(include=["wfdb2dicom", "wfdb.io"]):
+    from wfdb2dicom import convert_record
     from wfdb2dicom.acquisition import Acquisition
     from wfdb2dicom.batches import tables
     from wfdb2dicom.conformance import checker
-    from wfdb2dicom.convert import convert_record
     from wfdb2dicom.dicom import part10
     from wfdb2dicom.errors import ConfigError, StudyError
     from wfdb2dicom.inputs import studies

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.convert import convert_record
 
 
 @pytest.fixture(scope="session")

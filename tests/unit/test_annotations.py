@@ -8,9 +8,9 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import Acquisition, from_row
 from wfdb2dicom.batches.plan import PlanConfig, read_rows
-from wfdb2dicom.convert import convert_record
 from wfdb2dicom.dicom.annotations import annotate
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import ConfigError

@@ -12,6 +12,7 @@ import pytest
 
 LAYERS = (
     "cli",
+    "api",
     "report",
     "publish",
     "archive",

@@ -17,7 +17,7 @@ from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.batches import job, tables, worker
 from wfdb2dicom.batches.freshness import Policy
 from wfdb2dicom.batches.plan import known_failures
-from wfdb2dicom.convert import Described
+from wfdb2dicom.convert import PreparedRecord
 from wfdb2dicom.errors import OutputError, is_transient
 from wfdb2dicom.records import stamps
 from wfdb2dicom.system import stable_storage
@@ -58,9 +58,9 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Fault]], None]
                 (ahead or {}).get(Path(record).name, lambda: None)()
                 super().expect(record, dicom)
 
-            def convert(self, described: Described, dicom: str):
-                faults.get(described.acquisition.study_id, lambda: None)()
-                return super().convert(described, dicom)
+            def convert(self, prepared: PreparedRecord, dicom: str):
+                faults.get(prepared.acquisition.study_id, lambda: None)()
+                return super().convert(prepared, dicom)
 
         monkeypatch.setattr(worker, "Converter", Faulty)
 

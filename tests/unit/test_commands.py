@@ -64,10 +64,10 @@ def test_no_file_that_is_no_dicom_is_written_over(convert: Run, make_record, tmp
     signal = Path(f"{record}.dat").read_bytes()
     for out in (f"{record}.dat", tmp_path / "new.hea"):
         refused = convert(f"{record}.hea", out)
-        assert refused.returncode == 1 and "the second argument is the DICOM file to write" in refused.stderr
+        assert refused.returncode == 1 and "give the name of the DICOM file to write" in refused.stderr
     (tmp_path / "notes.txt").write_text("precious " * 40)
     refused = convert(record, tmp_path / "notes.txt")
-    assert refused.returncode == 1 and "is there and is no DICOM file; give another name" in refused.stderr
+    assert refused.returncode == 1 and "exists and is not a DICOM file; give another name" in refused.stderr
     assert Path(f"{record}.dat").read_bytes() == signal and "precious" in (tmp_path / "notes.txt").read_text()
     assert not (tmp_path / "new.hea").exists()
 

@@ -1,6 +1,5 @@
 """One study: what the DICOM holds, when a file counts as up to date, and which input is refused."""
 
-import json
 import os
 import subprocess
 from dataclasses import replace
@@ -11,8 +10,9 @@ import pydicom
 import pytest
 import wfdb
 
+from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.convert import Converter, convert_record
+from wfdb2dicom.convert import Converter
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import (
     ChecksumError,
@@ -119,7 +119,7 @@ def test_the_manifest_facts_tell_invalid_samples_and_flat_leads(make_record, acq
     samples = ecg()
     samples[10:20, 4] = -32768
     samples[:, 7] = 3
-    facts = json.loads(convert_record(make_record(samples=samples), tmp_path / "x.dcm", acquisition).facts)
+    facts = convert_record(make_record(samples=samples), tmp_path / "x.dcm", acquisition).facts
     assert facts["invalid_samples"] == {"aVF": 10}
     assert facts["flat_leads"] == ["V2"]
     assert (facts["time_source"], facts["acquired"]) == ("header", "2180-07-23 08:44:00")
@@ -165,9 +165,9 @@ def test_a_file_that_is_up_to_date_is_not_touched(make_record, acquisition, tmp_
 def test_overwrite_writes_what_is_up_to_date(make_record, acquisition, tmp_path: Path) -> None:
     record, target = make_record(), OutputTree(str(tmp_path))
     plain, overwriting = (Converter("", target, Options(), overwrite=o) for o in (False, True))
-    assert plain.convert(plain.describe(str(record), acquisition), "x.dcm").status == "converted"
+    assert plain.convert(plain.prepare(str(record), acquisition), "x.dcm").status == "converted"
     inode = (tmp_path / "x.dcm").stat().st_ino
-    assert overwriting.convert(overwriting.describe(str(record), acquisition), "x.dcm").status == "converted"
+    assert overwriting.convert(overwriting.prepare(str(record), acquisition), "x.dcm").status == "converted"
     assert (tmp_path / "x.dcm").stat().st_ino != inode
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.convert import convert_record
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.page.draw import draw
 from wfdb2dicom.page.ecg import EcgError

@@ -1,6 +1,5 @@
 """Everything that wfdb reads: formats, files, segments, skew, headers that leave fields out, and what is refused."""
 
-import json
 import shutil
 import subprocess
 import warnings
@@ -15,10 +14,10 @@ import pydicom
 import pytest
 import wfdb
 
+from wfdb2dicom import Outcome, convert_record
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.conformance.checker import check_file
 from wfdb2dicom.conformance.source import check_source
-from wfdb2dicom.convert import Outcome, convert_record
 from wfdb2dicom.dicom.mapping import describe_object
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import ChecksumError, HeaderError, LeadError, PathError, SignalError, StudyError, UnitsError
@@ -167,7 +166,7 @@ def test_every_real_record_becomes_its_class_or_says_why_not(shared_data: Path, 
                 with pytest.raises(expected[0], match=expected[1]):
                     convert_record(record, dicom, who.get(record.parent.name, WHO), options)
                 continue
-            facts = json.loads(convert(record, dicom, options).facts)
+            facts = convert(record, dicom, options).facts
             assert facts["sop_class_uid"] == f"1.2.840.10008.5.1.4.1.1.9.1.{expected}", name
             assert_same_as_wfdb(record, dicom)
             assert [c for c in complaints(dciodvfy, dicom) if not excused(c, expected, options)] == [], name
@@ -192,7 +191,7 @@ def test_without_its_other_signals_every_real_record_with_a_lead_converts(
             with pytest.raises(expected[0], match=expected[1]):
                 convert(record, dicom, OMIT)
             continue
-        facts = json.loads(convert(record, dicom, OMIT).facts)
+        facts = convert(record, dicom, OMIT).facts
         assert facts["sop_class_uid"] == f"1.2.840.10008.5.1.4.1.1.9.1.{expected[0]}", name
         assert facts["omitted_signals"] == expected[1]
         assert_same_as_wfdb(record, dicom)
@@ -206,7 +205,7 @@ def test_without_its_other_signals_every_real_record_with_a_lead_converts(
 @pytest.mark.real
 def test_a_record_without_other_signals_has_nothing_omitted(shared_data: Path, tmp_path: Path) -> None:
     for name in ("cinc2021_torch_ecg/E07500", f"{MIT}/100_3chan", f"{MIT}/test01_00s"):
-        facts = json.loads(convert(shared_data / name, tmp_path / "x.dcm", OMIT_LOCAL).facts)
+        facts = convert(shared_data / name, tmp_path / "x.dcm", OMIT_LOCAL).facts
         assert "omitted_signals" not in facts
         assert "ContributingEquipmentSequence" not in pydicom.dcmread(tmp_path / "x.dcm")
 
@@ -257,7 +256,7 @@ def test_a_signal_that_is_no_ecg_is_left_out_on_request_only(tmp_path: Path, sig
         convert(record, dicom)
     outcome = convert(record, dicom, OMIT)
     name = signal.rsplit(" ", 1)[0]
-    facts = json.loads(outcome.facts)
+    facts = outcome.facts
     assert (facts["omitted_signals"], facts["n_channels"]) == ([name], 2)
     assert_same_as_wfdb(record, dicom)
     ds = pydicom.dcmread(dicom)
@@ -278,7 +277,7 @@ def test_what_may_be_an_ecg_is_never_left_out(tmp_path: Path, signal: str) -> No
 
 def test_omission_is_part_of_the_identity(tmp_path: Path) -> None:
     record = monitor(tmp_path, "I 200/mV", "II 200/mV")
-    uids = [json.loads(convert(record, tmp_path / "x.dcm", o).facts)["sop_instance_uid"] for o in (Options(), OMIT)]
+    uids = [convert(record, tmp_path / "x.dcm", o).facts["sop_instance_uid"] for o in (Options(), OMIT)]
     assert uids[0] != uids[1]
 
 
@@ -292,7 +291,7 @@ def test_only_the_leads_need_to_share_a_rate(tmp_path: Path) -> None:
     record = monitor(tmp_path, "I x4 200/mV", "ABP 20/mmHg", "II x4 200/mV")
     with pytest.raises(SignalError, match=r"I 1000 Hz, ABP 250 Hz, II 1000 Hz.*set other_signals: omit"):
         convert(record, tmp_path / "x.dcm")
-    facts = json.loads(convert(record, tmp_path / "x.dcm", OMIT).facts)
+    facts = convert(record, tmp_path / "x.dcm", OMIT).facts
     assert (facts["sampling_frequency"], facts["n_samples"]) == (1000, 800)
     assert_same_as_wfdb(record, tmp_path / "x.dcm")
     assert check_source(tmp_path / "x.dcm", record) == []
@@ -716,7 +715,7 @@ def test_the_marker_of_each_format_becomes_the_padding_value(tmp_path: Path, fmt
         (tmp_path / "d0.dat").write_bytes(pack(fmt, samples[:, 0].tolist()))
     else:
         record = wfdb_record(tmp_path, [fmt], samples)
-    facts = json.loads(convert(record, tmp_path / "x.dcm").facts)
+    facts = convert(record, tmp_path / "x.dcm").facts
     assert facts["invalid_samples"] == {"V1": 13}
     assert_same_as_wfdb(record, tmp_path / "x.dcm")
 

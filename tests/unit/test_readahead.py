@@ -48,8 +48,8 @@ def test_a_study_leaves_no_file_open_whether_it_converts_or_fails(tmp_path: Path
         name = f"{Path(record).name}.dcm"
         converter.expect(str(record), name)
         try:
-            described = converter.describe(str(record), Acquisition(subject_id="10000032", study_id="1"))
-            converter.convert(described, name)
+            prepared = converter.prepare(str(record), Acquisition(subject_id="10000032", study_id="1"))
+            converter.convert(prepared, name)
         except Exception as error:
             assert type(error).__name__ == "UnitsError"
         target.close()

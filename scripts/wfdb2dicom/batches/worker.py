@@ -14,10 +14,10 @@ from multiprocessing.connection import Connection
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.batches.tables import FURTHER_SOURCES, PlanRow, ReceiptRow, failure, options_line
 from wfdb2dicom.batches.worker_reports import send
-from wfdb2dicom.convert import Converter, Described
+from wfdb2dicom.convert import Converter, PreparedRecord
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import CHANGED, OutputError, describe, is_transient
-from wfdb2dicom.records.stamps import sources
+from wfdb2dicom.records.stamps import further_sources, sources
 from wfdb2dicom.system.linux import die_with_parent, keep_freed_memory
 from wfdb2dicom.system.output_tree import OutputTree
 
@@ -64,35 +64,37 @@ class Job:
         if row.record:
             converter.expect(row.record, row.dicom)
 
-    def describe(self, converter: Converter, n: int) -> Described | Exception:
-        """A study as far as its header tells, or what is wrong with it."""
+    def prepare(self, converter: Converter, n: int) -> PreparedRecord | Exception:
+        """Read and check a study's header; what is wrong with it is returned."""
         row = self.rows[n]
         try:
-            return converter.describe(row.record, Acquisition.from_json(row.acquisition))
+            return converter.prepare(row.record, Acquisition.from_json(row.acquisition))
         except Exception as error:  # whatever a study's files provoke is that study's error
             return error
 
-    def convert(self, converter: Converter, n: int, described: Described | Exception) -> ReceiptRow:
+    def convert(self, converter: Converter, n: int, prepared: PreparedRecord | Exception) -> ReceiptRow:
         """What became of a study."""
         row = self.rows[n]
-        if isinstance(described, Exception):
-            return failure(row, self._words(described, row))
+        if isinstance(prepared, Exception):
+            return failure(row, self._words(prepared, row))
+        further = ""
         try:
-            outcome = converter.convert(described, row.dicom)
+            further = _further_sources(prepared)  # as the files are before they are read
+            converted = converter.convert(prepared, row.dicom)
         except OutputError:
             raise
         except Exception as error:
-            return failure(row, self._words(error, row), _with_further("", converter.further_sources))
+            return failure(row, self._words(error, row), _with_further("", further))
         return ReceiptRow(
             row.study_id,
-            outcome.status,
+            converted.status,
             "",
             "",
             row.dicom,
-            str(outcome.size),
-            str(outcome.mtime_ns),
-            outcome.sha256,
-            _with_further(outcome.facts, converter.further_sources),
+            str(converted.size),
+            str(converted.mtime_ns),
+            converted.sha256,
+            _with_further(converted.facts, further),
         )
 
     def _words(self, error: Exception, row: PlanRow) -> str:
@@ -101,6 +103,14 @@ class Job:
         if is_transient(words) or sources(os.path.join(self.wfdb_dir, row.record)) == row.sources:
             return words
         return words + CHANGED
+
+
+def _further_sources(prepared: PreparedRecord) -> str:
+    """The stamps of signal files that are not named like the record; most records have none."""
+    path, header = prepared.path, prepared.header
+    if header is None or prepared.study is None:
+        return further_sources(path)
+    return "" if header.signal_file == os.path.basename(path) + ".dat" else further_sources(path, [header.signal_file])
 
 
 def _with_further(facts: str, stamps: str) -> str:
@@ -119,8 +129,8 @@ def work(job: Job, connection: Connection, place: Place, supervisor: int) -> Non
         converter = Converter(job.wfdb_dir, OutputTree(job.dcm_dir), job.options, overwrite=job.overwrite)
         while chunk := connection.recv():
             reported = time.monotonic()
-            for n, described in _described(job, converter, place, chunk):
-                results.append(job.convert(converter, n, described))
+            for n, prepared in _prepared(job, converter, place, chunk):
+                results.append(job.convert(converter, n, prepared))
                 if n == chunk[-1] or time.monotonic() - reported > _REPORT_SECONDS:
                     send(connection, results)
                     results, reported = [], time.monotonic()
@@ -130,20 +140,20 @@ def work(job: Job, connection: Connection, place: Place, supervisor: int) -> Non
         pass
 
 
-def _described(
+def _prepared(
     job: Job, converter: Converter, place: Place, chunk: list[int]
-) -> Iterator[tuple[int, Described | Exception]]:
-    """The studies of a chunk, described group by group while the next group's files are fetched."""
+) -> Iterator[tuple[int, PreparedRecord | Exception]]:
+    """The studies of a chunk, prepared group by group while the next group's files are fetched."""
     clock = Clock(place)
     for start in range(0, len(chunk), _GROUP):
         end = start + _GROUP
         for n in chunk[end if start else 0 : end + _GROUP]:
             clock.come_to(n)
             job.expect(converter, n)
-        described = []
+        prepared = []
         for n in chunk[start:end]:
             clock.come_to(n)
-            described.append(job.describe(converter, n))
-        for n, study in zip(chunk[start:end], described, strict=True):
+            prepared.append(job.prepare(converter, n))
+        for n, study in zip(chunk[start:end], prepared, strict=True):
             clock.come_to(n)
             yield n, study

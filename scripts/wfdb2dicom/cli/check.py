@@ -1,11 +1,23 @@
-"""Check DICOM ECG objects for what the standard demands and validators do not look at; exit status 1 on a finding."""
+"""Check DICOM ECG objects for what the standard demands and validators do not look at.
+
+Each finding is a line: file, attribute, what is wrong with it, section of the standard.
+
+exit status:
+  0  every object conforms
+  1  there are findings, or a file cannot be read
+  2  wrong arguments
+
+example:
+  wfdb2dicom check ecg.dcm --record files/p9000/p90000001/s94000001/94000001
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
-from wfdb2dicom.cli import program
-from wfdb2dicom.conformance.checker import check_file
+from wfdb2dicom.api import check
+from wfdb2dicom.cli.program import WrongArguments
+from wfdb2dicom.errors import Wfdb2DicomError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,18 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, and print a line a finding."""
+    """Check, and print one line per finding."""
     if args.record and len(args.files) > 1:
-        raise program.WrongArguments("--record is the record of one FILE; give one FILE")
+        raise WrongArguments("--record is the record of one FILE; give one FILE")
     status = 0
     for path in args.files:
         try:
-            findings = check_file(path)
-            if args.record:
-                from wfdb2dicom.conformance.source import check_source
-
-                findings += check_source(path, args.record)
-        except (OSError, ValueError) as error:
+            findings = check(path, args.record)
+        except (OSError, Wfdb2DicomError) as error:
             print(f"error: {path}: {error}", file=sys.stderr)
             status = 1
             continue

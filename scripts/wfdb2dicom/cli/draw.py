@@ -1,22 +1,28 @@
-"""Draw the ECG of a DICOM object: 25 mm/s, 10 mm/mV, three rows of four leads and a rhythm strip."""
+"""Draw the ECG of a DICOM object: 25 mm/s, 10 mm/mV, three rows of four leads and a rhythm strip.
+
+exit status:
+  0  the page is written
+  1  the object does not hold an ECG, or a file cannot be read or written
+  2  wrong arguments
+
+example:
+  wfdb2dicom draw ecg.dcm ecg.png
+"""
 
 import argparse
 from pathlib import Path
 
-from wfdb2dicom.cli.program import WrongArguments
-from wfdb2dicom.page.draw import FORMATS, draw
+from wfdb2dicom.api import draw
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser.add_argument("dicom", type=Path, help="DICOM object; nothing else is read")
-    parser.add_argument("page", type=Path, help=f"file to write: .{', .'.join(FORMATS)}")
+    parser.add_argument("dicom", type=Path, help="DICOM object, whoever wrote it; nothing else is read")
+    parser.add_argument("page", type=Path, help="file to write: .png, .pdf or .svg")
+    parser.add_argument("--pixels-per-mm", type=int, default=7, help="resolution of a PNG [7]")
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw; the format is that of the page's extension."""
-    page_format = args.page.suffix.lower().removeprefix(".")
-    if page_format not in FORMATS:
-        raise WrongArguments(f"{args.page}: a page is a .{', .'.join(FORMATS)} file; name one")
-    draw(args.dicom, args.page, page_format)
+    draw(args.dicom, args.page, pixels_per_mm=args.pixels_per_mm)
     return 0

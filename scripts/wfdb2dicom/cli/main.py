@@ -89,11 +89,11 @@ def run(arguments: list[str]) -> int:
     module.add_arguments(parser)
     args = parser.parse_args(rest)
 
-    from wfdb2dicom.errors import Wfdb2DicomError, describe, stop_message
+    from wfdb2dicom.errors import ArgumentError, Wfdb2DicomError, describe, stop_message
 
     try:
         return int(module.run(args))
-    except WrongArguments as error:
+    except (WrongArguments, ArgumentError) as error:
         parser.error(str(error))
     except (Wfdb2DicomError, OSError) as error:
         words = stop_message(error) if name in STAGES else describe(error).partition(": ")[2]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from wfdb2dicom.batches import plan
 from wfdb2dicom.batches.freshness import Policy
-from wfdb2dicom.dicom import sop_classes
+from wfdb2dicom.cli.arguments import add_conversion_options
 from wfdb2dicom.dicom.options import Options
 
 
@@ -25,12 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--studies-per-job", type=lambda text: text if text == "auto" else int(text), default="auto")
     parser.add_argument("--max-studies-per-job", type=int, default=plan.LARGEST_BATCH)
     parser.add_argument("--retry-failed", choices=["transient", "all", "none"], default="transient")
-    parser.add_argument("--lead-order", choices=["source", "standard"], default="source")
-    parser.add_argument("--other-signals", choices=["error", "omit"], default="error")
-    parser.add_argument("--sop-class", choices=sop_classes.NAMES, default="auto")
-    parser.add_argument("--unknown-leads", choices=["error", "local"], default="error")
-    parser.add_argument("--uid-root", default="2.25")
-    parser.add_argument("--annotations", action="store_true")
+    add_conversion_options(parser)
     parser.add_argument("--overwrite", action="store_true")
     parser.add_argument("--watch-sources", action="store_true")
 

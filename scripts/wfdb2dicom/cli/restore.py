@@ -1,12 +1,20 @@
-"""Restore the WFDB record, .hea and .dat, from a DICOM ECG object."""
+"""Restore the WFDB record from a DICOM ECG object.
+
+exit status:
+  0  both files are written
+  1  the object does not hold samples as wfdb2dicom writes them, or a file exists with other content
+  2  wrong arguments
+
+example:
+  wfdb2dicom restore ecg.dcm restored --order mimic
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
-from wfdb2dicom.cli.program import WrongArguments
-from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.page.restore import ORDERS, RestoreError, restore
+from wfdb2dicom.api import restore
+from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,22 +26,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--order",
         default="stored",
         metavar="ORDER",
-        help=f"order of the signals: stored, {', '.join(ORDERS)}, or lead names with commas [stored]",
+        help="order of the signals: stored, mimic, standard, or lead names with commas [stored]",
     )
     parser.add_argument("--format", type=int, choices=[16, 24, 32], help="WFDB format [16; 32 for samples of 32 bits]")
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are there with other content")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist with other content")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Restore, and say what was written."""
+    """Restore, and print what was written."""
     order = args.order.split(",") if "," in args.order else args.order
-    if isinstance(order, str) and order != "stored" and order not in ORDERS:
-        raise WrongArguments(f"--order {order!r} is none of stored, {', '.join(ORDERS)}; or name leads: I,II,…")
     try:
-        record = restore(args.dicom.read_bytes(), args.name, order=order, signal_format=args.format)
-        for path in record.write(args.out_dir, overwrite=args.overwrite):
-            print(path)
-    except (RestoreError, ConfigError, OSError) as error:
+        written = restore(
+            args.dicom, args.out_dir, args.name, order=order, signal_format=args.format, overwrite=args.overwrite
+        )
+    except ArgumentError:
+        raise
+    except (StudyError, ConfigError, OSError) as error:
         print(f"error: {args.dicom}: {error}", file=sys.stderr)
         return 1
+    print(*written, sep="\n")
     return 0

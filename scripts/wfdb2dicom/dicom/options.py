@@ -8,7 +8,17 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any
 
+from wfdb2dicom.dicom import sop_classes
 from wfdb2dicom.dicom.uids import check_root
+from wfdb2dicom.errors import ConfigError
+
+CHOICES = {
+    "lead_order": ("source", "standard"),
+    "other_signals": ("error", "omit"),
+    "sop_class": sop_classes.NAMES,
+    "unknown_leads": ("error", "local"),
+}
+"""The values of each option that has a list of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,12 @@ class Options:
     unknown_leads: str = "error"
 
     def __post_init__(self) -> None:
-        """Refuse a root under which no UID can be made (`ConfigError`)."""
+        """Refuse values that the configuration would refuse too (`ConfigError`)."""
+        for name, values in CHOICES.items():
+            if (value := getattr(self, name)) not in values:
+                raise ConfigError(f"{name}: {value!r} is none of {', '.join(values)}; write one of them")
+        if not isinstance(self.annotations, bool):
+            raise ConfigError(f"annotations: {self.annotations!r} is neither True nor False; write one of them")
         check_root(self.uid_root)
 
     @classmethod

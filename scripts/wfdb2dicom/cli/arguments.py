@@ -1,0 +1,26 @@
+"""Command-line options that several commands have."""
+
+import argparse
+
+from wfdb2dicom.dicom.options import CHOICES, Options
+
+_HELP = {
+    "annotations": "carry intervals, axes and report lines of the metadata as annotations",
+    "lead_order": "order of the leads; standard puts aVL before aVF",
+    "other_signals": "signals that are not ECG: fail, or leave them out",
+    "sop_class": "DICOM class; any but auto fails a record that does not fit it",
+    "uid_root": "prefix of all UIDs; 2.25 needs no registration",
+    "unknown_leads": "a lead that CID 3001 does not list: fail, or give it a private code",
+}
+
+
+def add_conversion_options(parser: argparse.ArgumentParser) -> None:
+    """Add each of `Options` as an option of its name, with its default."""
+    defaults = Options()
+    for name in Options.names():
+        flag, default = f"--{name.replace('_', '-')}", getattr(defaults, name)
+        if isinstance(default, bool):
+            parser.add_argument(flag, action="store_true", help=_HELP[name])
+        else:
+            words = f"{_HELP[name]} [{default}]"
+            parser.add_argument(flag, choices=CHOICES.get(name), default=default, help=words)
