@@ -1,8 +1,8 @@
-"""What can go wrong with a study, in the words of the result CSV.
+"""The errors of this package, and their text in the result CSV.
 
-A failed study is data, not a failed job: everything that a study itself is to blame for is raised as a
-`StudyError` (or an `OSError` on its source files) and ends as text in the ``dcm_error`` column.
-What no study is to blame for (`OutputError`, `ConfigError`) stops the job or the run.
+A failed study is data, not a failed job: an error of the study itself is raised as a `StudyError` (or as an `OSError`
+on its source files) and ends as text in the ``dcm_error`` column. Errors that are not a study's (`OutputError`,
+`ConfigError`) stop the job or the run.
 """
 
 import builtins
@@ -30,11 +30,11 @@ class ChecksumError(SignalError):
 
 
 class SubjectMismatch(StudyError):
-    """The header speaks of another patient or study than the CSV."""
+    """The header names another patient or study than the CSV."""
 
 
 class LeadError(StudyError):
-    """A lead name is unknown or stands twice."""
+    """A lead name is unknown or appears twice."""
 
 
 class UnitsError(StudyError):
@@ -42,15 +42,15 @@ class UnitsError(StudyError):
 
 
 class DateError(StudyError):
-    """No date and time of the recording is known, or it is not one."""
+    """The date and time of the recording is unknown or invalid."""
 
 
 class UidError(StudyError):
-    """A UID that was given is none."""
+    """A given UID is not a valid one."""
 
 
 class PathError(StudyError):
-    """A path that leaves its tree, or none at all."""
+    """A path leaves its tree, or is missing or not usable."""
 
 
 class RangeError(StudyError):
@@ -58,11 +58,11 @@ class RangeError(StudyError):
 
 
 class ValidationFailed(StudyError):
-    """The file written is not the file meant."""
+    """The file on disk is not the one that was written."""
 
 
 class ConfigError(Wfdb2DicomError):
-    """What stops a run before any work: names the key or column, its value and the remedy."""
+    """An error that stops a run before any work; names the key or column, its value and the remedy."""
 
 
 class ArgumentError(ConfigError):
@@ -70,15 +70,15 @@ class ArgumentError(ConfigError):
 
 
 class OutputError(Wfdb2DicomError):
-    """The output cannot be written (disk full, read-only, forbidden): the job fails, no study is to blame."""
+    """The output cannot be written (disk full, read-only, forbidden): the job fails, not a study."""
 
 
-# A study that failed so may succeed next time although nothing in it has changed. A missing file is not among
-# them: `plan` records that it is missing, so its appearance is noticed.
+# All other `OSError`s may be temporary. A missing file is permanent because `plan` records that it is missing, and
+# notices when it appears.
 _PERMANENT_OS_ERRORS = {"FileNotFoundError", "NotADirectoryError", "IsADirectoryError"}
 
 
-# What follows the words of an error of files that were different when the run was planned: it may pass.
+# Ends the text of an error whose files were different when the run was planned: it may be temporary.
 CHANGED = " (the files changed since the run was planned)"
 _LONGEST = 1000  # characters of an error: a header may hold a megabyte of nonsense
 
@@ -96,8 +96,8 @@ def describe(error: BaseException) -> str:
     return f"{name}: {plain}"
 
 
-# A path between quotes, one that an error begins with (spaces and all, to the name of a file), one that stands for
-# itself (not "Input/output error"), and what follows the words for a patient: each may identify one.
+# A quoted path, a path that an error begins with (including spaces, up to the name of a file), an unquoted path (not
+# "Input/output error"), and the word after "patient" or "subject": each may identify a patient.
 _QUOTED = re.compile(r"""(['"])(?:(?!\1).)*/((?:(?!\1|/).)*)(\1|$)""")
 _LEADING = re.compile(r"""^(\w+: )(?:(?!: ['"]).)*?/(?=[^\s/'"]+\.(?:hea|dat|mat|dcm)\b)""")
 _BARE = re.compile(r"""(?<![^\s'"])(?!Input/output )(?:[^\s'"/]*/)+(?=[^\s/])""")
@@ -106,7 +106,7 @@ _PATIENT_FOLDER = re.compile(r"\bp\d{8}\b")
 
 
 def mask_patient(error: str, *known: str) -> str:
-    """The words of an error for log and screen: no folders, which MIMIC-IV-ECG names after patients, and no patients.
+    """The text of an error without patients, and without folders, which MIMIC-IV-ECG names after them.
 
     Parameters
     ----------
@@ -121,24 +121,24 @@ def mask_patient(error: str, *known: str) -> str:
 
 
 def stop_message(error: BaseException) -> str:
-    """What stopped a job or a run, for the screen: a target's file without its folders, which may name a patient."""
+    """The error that stopped a job or a run, for the screen: files without folders, which may name a patient."""
     if isinstance(error, OSError):
-        return f"{describe(error).partition(': ')[2]}; no result is lost, mend it and run again"
+        return f"{describe(error).partition(': ')[2]}; no result is lost; fix the cause and run again"
     return _without_folders(str(error)) if isinstance(error, OutputError) else str(error)
 
 
 def _without_folders(words: str) -> str:
-    """Words whose quoted paths are but the names of their files."""
+    """The text with quoted paths cut down to the names of the files."""
     return _QUOTED.sub(r"\1\2\3", words)
 
 
 def is_transient(error: str) -> bool:
     """Whether an unchanged study that failed with this text is worth another try.
 
-    True for ``Timeout>…``, ``WorkerCrash: …``, lack of memory, input/output errors other than a missing file, and
-    whatever befell files that changed under the run.
+    True for ``Timeout>…``, ``WorkerCrash: …``, ``ValidationFailed: …``, lack of memory, input/output errors other than
+    a missing file, and any error of files that changed during the run.
     """
-    if error.startswith(("Timeout>", "WorkerCrash", "MemoryError")) or error.endswith(CHANGED):
+    if error.startswith(("Timeout>", "WorkerCrash", "MemoryError", "ValidationFailed")) or error.endswith(CHANGED):
         return True
     name = error.partition(":")[0]
     kind = getattr(builtins, name, None)

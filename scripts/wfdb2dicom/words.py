@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: ``45 s``, ``12 min 30 s``, ``3 h 20 min``."""
+    """A duration in words: ``45 s``, ``12 min 30 s``, ``3 h 20 min``."""
     whole = max(1, round(seconds))
     if whole < 60:
         return f"{whole} s"

@@ -212,7 +212,7 @@ def test_errors_of_studies_are_rows_in_the_words_of_the_csv(make_plan, tmp_path:
 def test_a_target_that_cannot_be_written_fails_the_job_and_leaves_no_receipt(make_plan, tmp_path: Path) -> None:
     plan = make_plan(4)
     (tmp_path / "dcm").write_bytes(b"in the way")
-    with pytest.raises(OutputError, match="mend it and run again"):
+    with pytest.raises(OutputError, match="fix the cause and run again"):
         job.run(plan, tmp_path / "r.tsv")
     assert not (tmp_path / "r.tsv").exists()
 

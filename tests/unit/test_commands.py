@@ -179,4 +179,6 @@ def test_a_file_that_is_gone_is_an_error_in_one_line(project: Path, tmp_path: Pa
     line = [sys.executable, str(project / "scripts/wfdb2dicom"), *command]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr == "error: No such file or directory: 'none.json'; no result is lost, mend it and run again\n"
+    assert (
+        done.stderr == "error: No such file or directory: 'none.json'; no result is lost; fix the cause and run again\n"
+    )

@@ -99,7 +99,7 @@ def test_a_full_disk_stops_the_job_and_leaves_nothing(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)], cwd=scripts, capture_output=True, text=True, check=True
     )
-    assert "File too large; nothing is lost" in done.stdout
+    assert "File too large; no result is lost" in done.stdout
     assert files(tmp_path) == []
 
 
@@ -135,7 +135,7 @@ def test_a_target_that_cannot_be_made_is_nobodys_study(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_takes_no_files_stops_the_job(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="nothing is lost"):
+    with pytest.raises(OutputError, match="no result is lost"):
         OutputTree("/proc/self").write("x.dcm", b"x")
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import describe, mask_patient
 from wfdb2dicom.system.output_tree import OutputTree
 from wfdb2dicom.system.pool import spread
+from wfdb2dicom.system.regular_file import file_digest
 from wfdb2dicom.system.table import encode_table
 from wfdb2dicom.system.whole_file import replace_file
 
@@ -125,15 +125,10 @@ def _check(chunk: _Chunk) -> tuple[int, list[Discrepancy]]:
     for plan, result in chunk.rows:
         try:
             finding = converter.check(plan.record, plan.dicom, Acquisition.from_json(plan.acquisition))
-            if not finding and _digest(target.path(plan.dicom)) != result.sha256:
+            if not finding and file_digest(target.path(plan.dicom), "sha256") != result.sha256:
                 finding = "the file follows from its source but is not the one that its receipt describes"
         except Exception as error:  # a source that is gone or damaged is a finding
             finding = f"its source no longer gives it: {describe(error)}"
         if finding:
             found.append(Discrepancy(plan.study_id, target.path(plan.dicom), finding))
     return len(chunk.rows), found
-
-
-def _digest(path: str) -> str:
-    with open(path, "rb") as stream:
-        return file_digest(stream, "sha256").hexdigest()

@@ -9,11 +9,11 @@ import io
 import json
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
@@ -128,7 +128,7 @@ def run(request: Request) -> dict[str, Any]:
         places = {"output_csv": str(request.output_csv), "error_log": str(request.errors)}
         result = tally.result(request.options, places, time.time() - request.started if request.started else 0.0)
         text = json.dumps(result, indent=2, ensure_ascii=False)
-        summary.write_text(text + "\n", encoding="utf-8", errors="surrogateescape")
+        summary.write(f"{text}\n".encode("utf-8", "surrogateescape"))
     if request.digests is not None:
         files = (request.manifest, request.summary, request.errors, request.output_csv)
         store_results(request.digests, request.token, files)
@@ -176,7 +176,9 @@ def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> Batch:
     return Batch(tally, tabulate(rows, dcm_dir), {row.study_id: row.dicom for row in planned}, errors)
 
 
-def _write_table(request: Request, dicoms: dict[str, str], failures: dict[str, str], table: Path, errors: Path) -> None:
+def _write_table(
+    request: Request, dicoms: dict[str, str], failures: dict[str, str], table: BinaryIO, errors: BinaryIO
+) -> None:
     """The study CSV with its two columns, and the error log, in the order of the study CSV."""
     header, rows = iter_rows(request.input_csv)
     if request.study_id_col not in header:
@@ -214,5 +216,9 @@ def _write_table(request: Request, dicoms: dict[str, str], failures: dict[str, s
         )
 
 
-def _text(path: Path) -> io.TextIOWrapper:
-    return open(path, "w", encoding="utf-8", errors="surrogateescape", newline="")
+@contextmanager
+def _text(stream: BinaryIO) -> Iterator[io.TextIOWrapper]:
+    """A stream to write text to, which leaves the file open."""
+    text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
+    yield text
+    text.detach()

@@ -36,9 +36,8 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -87,12 +86,12 @@ class Manifest:
 
     Parameters
     ----------
-    path : Path
-        The Parquet file.
+    stream : binary file
+        The Parquet file; it stays open.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
+    def __init__(self, stream: BinaryIO) -> None:
+        self._writer = pq.ParquetWriter(stream, SCHEMA, compression="zstd")
 
     def add(self, studies: pa.Table) -> None:
         """Append the studies of one batch, see `tabulate`."""

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from wfdb2dicom.errors import ConfigError, OutputError
+from wfdb2dicom.system.regular_file import open_regular, read_file, read_fully, write_fully
 
 VARIABLE = "WFDB2DICOM_RUN"  # in the environment of jobs: the run's id, a colon, the absolute path of the file
 _PATIENCE = 10.0  # seconds that a new run waits for a process that is renaming a file
@@ -37,7 +38,7 @@ class _Run:
             look = (status.st_ino, status.st_mtime_ns)
             if look == self._seen:
                 return
-            content = Path(self.path).read_bytes()
+            content = read_file(self.path)
         except FileNotFoundError:
             content = b""
         except OSError:  # storage that does not answer says nothing
@@ -74,11 +75,11 @@ def begin(path: Path) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     run_id = secrets.token_hex(8)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
     try:
         _wait_for_renames(descriptor, path)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, run_id.encode(), 0)
+        write_fully(descriptor, run_id.encode())
     finally:
         os.close(descriptor)
     os.environ[VARIABLE] = f"{run_id}:{path.absolute()}"
@@ -122,13 +123,13 @@ def current_run() -> Iterator[None]:
         yield
         return
     try:
-        descriptor = os.open(run.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = open_regular(run.path)
     except FileNotFoundError:
         raise run.outlived() from None
     try:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-        if os.pread(descriptor, 100, 0) != run.id:
+        if read_fully(descriptor, 100) != run.id:
             raise run.outlived()
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Folders below one root, made where they are missing and entered one by one, so that no link leads out of the root."""
+"""Folders below one root, made where they are missing and entered one by one so that no link leads out of the root."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wfdb2dicom.errors import OutputError, PathError
 from wfdb2dicom.system.paths import is_below, real_path
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_STAY = 64  # entries after which all folders are entered anew: one that is moved meanwhile is not written to for long
+_STAY = 64  # entries after which all folders are entered again, so that a folder that was moved is soon left
 
 
 class Folder(NamedTuple):
@@ -26,8 +26,8 @@ class Folder(NamedTuple):
 class Folders:
     """Enters folders below a root.
 
-    Neighbours in a tree share most of their path, so the folders entered last stay open and only what differs is
-    entered: with `mkdir` first, for in a tree that is being filled most of them are missing.
+    Neighbours in a tree share most of their path, so the folders entered last stay open and only the rest is entered.
+    `mkdir` comes first, because most folders of a tree that is being filled are missing.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Folders:
         self._entries = 0
 
     def enter(self, path: str) -> Folder:
-        """A folder by its path below the root, "" for the root; its descriptor is good until the next call.
+        """Enter a folder by its path below the root, "" for the root; its descriptor is valid until the next call.
 
         Raises
         ------
@@ -51,7 +51,7 @@ class Folders:
         OutputError
             When the root is gone.
         OSError
-            When the folder can be neither entered nor made; `FileNotFoundError` also when one entered before is gone.
+            When the folder can be neither entered nor made; `FileNotFoundError` also when one entered earlier is gone.
         """
         names = path.split("/") if path else []
         if ".." in names:
@@ -99,7 +99,7 @@ class Folders:
         return Folder(name, fd, device, made)
 
     def _follow(self, parent: Folder, name: str, path: str) -> int:
-        """Enter what is a link, if it stays below the root."""
+        """Enter a folder through a link that stays below the root."""
         try:
             fd = os.open(name, _FLAGS, dir_fd=parent.fd)
         except FileNotFoundError:

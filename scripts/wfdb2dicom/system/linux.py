@@ -1,8 +1,9 @@
-"""What only the kernel and the C library can do: processes that end with their parent, memory kept, disks synced."""
+"""Calls that only the kernel and the C library offer: ending with the parent, keeping freed memory, syncing a disk."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -12,14 +13,14 @@ from typing import Any
 def keep_freed_memory() -> None:
     """Have glibc's malloc keep the memory of one study for the next.
 
-    It would return blocks of the size of a signal file to the kernel and have the next study's zeroed anew, page by
-    page: a tenth of the time of a conversion.
+    Otherwise it returns blocks of the size of a signal file to the kernel, which clears them page by page for the next
+    study: a tenth of the time of a conversion.
     """
     mallopt = getattr(libc_of_linux(), "mallopt", None)
     if mallopt is not None:
         m_trim_threshold, m_mmap_threshold, megabyte = -1, -3, 1 << 20
         mallopt(m_trim_threshold, 64 * megabyte)
-        mallopt(m_mmap_threshold, 32 * megabyte)  # the most that it takes
+        mallopt(m_mmap_threshold, 32 * megabyte)  # its maximum
 
 
 def libc_of_linux() -> Any:
@@ -28,7 +29,7 @@ def libc_of_linux() -> Any:
 
 
 def die_with_parent(supervisor: int) -> None:
-    """Have the kernel end this process when its supervisor ends, however that ends (Linux)."""
+    """Have the kernel kill this process when its supervisor ends, for whatever reason (Linux)."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if libc := libc_of_linux():
         pr_set_pdeathsig = 1
@@ -38,16 +39,18 @@ def die_with_parent(supervisor: int) -> None:
 
 
 def sync_file_system(fd: int) -> None:
-    """Put all that was written to the file system of an open file on stable storage (Linux; else that of all disks).
+    """Put everything written to the file system of an open file on stable storage; elsewhere than on Linux, to all.
 
     Raises
     ------
     OSError
-        When the disk lost something that was written since the file was opened, whoever else asked meanwhile.
+        When the disk lost something that was written since the file was opened, whichever process asked meanwhile.
     """
     libc = libc_of_linux()
     if libc is None:
         os.sync()
-    elif libc.syncfs(fd) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    else:
+        while libc.syncfs(fd) != 0:
+            number = ctypes.get_errno()
+            if number != errno.EINTR:  # a signal, after which Python's own calls are repeated too
+                raise OSError(number, os.strerror(number))

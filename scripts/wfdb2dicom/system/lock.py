@@ -1,6 +1,7 @@
-"""One run at a time in a folder, and no trace of a run that was killed.
+"""A lock that allows one run at a time in a folder.
 
-The lock belongs to the process: the kernel takes it back however the process ends, so nothing has to be unlocked.
+The lock belongs to the process and the kernel drops it when the process ends, even when it is killed, so nothing has
+to be unlocked.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.system.regular_file import open_regular, read_fully, write_fully
 
 _held: list[int] = []  # descriptors that stay open until the process ends
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
@@ -24,19 +26,21 @@ def hold(path: Path) -> bool:
     Returns
     -------
     bool
-        False where the file system knows no locks.
+        False where the file system does not support locks.
 
     Raises
     ------
     ConfigError
-        When another process holds it; says which.
+        When another process holds it; the message says which.
+    OSError
+        When `path` is not a regular file, or cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        owner = os.pread(descriptor, 500, 0).decode("utf-8", "replace").strip() or "unknown"
+        owner = read_fully(descriptor, 500).decode("utf-8", "replace").strip() or "unknown"
         os.close(descriptor)
         raise ConfigError(
             f"another run is using {path.parent.absolute()} ({owner}): wait until it ends, "
@@ -50,5 +54,5 @@ def hold(path: Path) -> bool:
     _held.append(descriptor)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {now}\n".encode(), 0)
+    write_fully(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {now}\n".encode())
     return True

@@ -18,8 +18,9 @@ from typing import NamedTuple
 from wfdb2dicom.errors import OutputError, PathError, ValidationFailed
 from wfdb2dicom.system import current_run
 from wfdb2dicom.system.folders import Folder, Folders
+from wfdb2dicom.system.regular_file import open_regular, read_fully, write_fully
 
-# What the study's own path is to blame for; every other error on the target stops the job.
+# Errors that the study's own path causes; every other error of the output tree stops the job.
 _STUDY_ERRNOS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.EILSEQ}
 # Containers may share the host's name and process numbers, so the name of a writer has a random part.
 _HOST = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:24] + secrets.token_hex(4)
@@ -35,18 +36,24 @@ class Written(NamedTuple):
 
 
 def _output_error(path: str, error: OSError) -> OutputError:
-    return OutputError(f"cannot write {path!r}: {error.strerror or error}; nothing is lost, mend it and run again")
+    return OutputError(
+        f"cannot write {path!r}: {error.strerror or error}; no result is lost; fix the cause and run again"
+    )
 
 
 class OutputTree:
-    """A tree to write into.
+    """A folder, and the files to write below it.
+
+    Unlike `wfdb2dicom.system.whole_file`, which needs the folder to belong to one run, several runs may write here at
+    the same time, also from different hosts and where files cannot be locked: each writer has temporary names of its
+    own, and what killed writers left is removed when a folder is first entered.
 
     Parameters
     ----------
     root : str
         The folder; it is made when it is missing.
     make : bool
-        Whether to make it. A tree that is only read from may be missing: it has no files then.
+        Whether to make it. A tree that is only read from may be missing, and has no files then.
     """
 
     def __init__(self, root: str, *, make: bool = True) -> None:
@@ -57,7 +64,7 @@ class OutputTree:
             except OSError as error:
                 raise _output_error(root, error) from error
         self._folders = Folders(root)
-        self._device = os.stat(root).st_dev if make else -1  # -1: no file system's, should it be written to after all
+        self._device = os.stat(root).st_dev if make else -1  # -1 is the device of no file system
         self._seen: set[str] = set()
 
     def path(self, relative: str) -> str:
@@ -74,14 +81,14 @@ class OutputTree:
         Links are not followed: a link in the file's place is not a file that this program wrote.
         """
         try:
-            fd = os.open(self.path(relative), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd = open_regular(self.path(relative))
         except OSError:
             return None
         try:
             status = os.fstat(fd)
             if status.st_size != size:
                 return None
-            content = os.pread(fd, size, 0)
+            content = read_fully(fd, size)
             return (content, status.st_mtime_ns) if len(content) == size else None
         except OSError:
             return None
@@ -89,14 +96,14 @@ class OutputTree:
             os.close(fd)
 
     def write(self, relative: str, content: bytes) -> Written:
-        """Write a file so that its name never holds a part of it; what is on disk is compared before it counts.
+        """Write a file so that its name never holds a part of it, and compare what is on disk before it counts.
 
         Raises
         ------
         PathError
-            When the path leaves the root or no such name can exist.
+            When the path leaves the root, or the file system cannot hold such a name.
         ValidationFailed
-            When the file read back is not the content given.
+            When reading the file back does not give the content.
         OutputError
             When the tree cannot be written at all: full, read-only, forbidden.
         """
@@ -129,11 +136,11 @@ class OutputTree:
                 self._sweep(folder, self._folders.enter(folder))
 
     def close(self) -> None:
-        """Let go of the folders; a later call enters them anew."""
+        """Close the folders; a later call enters them again."""
         self._folders.leave()
 
     def _sweep(self, path: str, folder: Folder) -> None:
-        """Remove what a killed writer left in a folder, once a folder."""
+        """Remove what killed writers left in a folder, the first time it is entered."""
         if path in self._seen:
             return
         self._seen.add(path)
@@ -144,7 +151,7 @@ class OutputTree:
 
 
 def _sync(folder: int, name: str) -> None:
-    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    fd = open_regular(name, dir_fd=folder)
     try:
         os.fsync(fd)
         os.fsync(folder)
@@ -155,7 +162,7 @@ def _sync(folder: int, name: str) -> None:
 def _is_abandoned(name: str, folder: int) -> bool:
     """Whether a temporary file's writer is dead: a writer holds a lock on it, and locks end with their process."""
     try:
-        fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        fd = open_regular(name, os.O_RDWR, dir_fd=folder)
     except OSError:
         return False
     try:
@@ -180,16 +187,14 @@ def _try_replace(folder: int, name: str, content: bytes, path: str) -> Written:
     temporary = f".{name}.{_HOST}-{os.getpid()}.part"
     if len(os.fsencode(temporary)) > 255:
         temporary = f".{os.getpid()}.{_HOST}-{os.getpid()}.part"
-    fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder)
+    fd = open_regular(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, dir_fd=folder)
     try:
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        written = os.pwrite(fd, content, 0)
-        while written < len(content):  # a full disk takes a part first and says why at the next write
-            written += os.pwrite(fd, memoryview(content)[written:], written)
-        if os.pread(fd, len(content) + 1, 0) != content:
-            raise ValidationFailed(f"{path!r} does not read back as written; check the disk")
+        write_fully(fd, content)
         status = os.fstat(fd)
+        if status.st_size != len(content) or read_fully(fd, len(content)) != content:
+            raise ValidationFailed(f"{path!r} does not read back as written; check the disk and run again")
         current_run.require()
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         return Written(len(content), status.st_mtime_ns)

@@ -1,4 +1,4 @@
-"""Work that is done batch by batch in several processes, where there is so much of it that starting them pays."""
+"""Work that is shared among several processes, where there is enough of it to be worth starting them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from wfdb2dicom.system.linux import die_with_parent
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-WORTH = 20_000  # studies: what is done with fewer takes less time than starting processes
-_PLAN_ROW = 300  # bytes of a plan file for a study, in the middle
-_MOST = 16  # one process hands out and collects; more than these it cannot keep busy
+WORTH = 20_000  # studies: with fewer the work takes less time than starting processes
+_PLAN_ROW = 300  # bytes of a plan file per study, on average
+_MOST = 16  # one process distributes and collects, and cannot keep more than these busy
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
 def workers(studies: int, least: int = 1) -> int:
-    """How many processes are to share the batches of some studies: one a core that is ours, but 1 for a few studies.
+    """How many processes are to share the batches of some studies: one per available core, but 1 for few studies.
 
     Parameters
     ----------
     studies : int
     least : int
-        At least so many for many studies, whatever the cores: of work that waits for a file system.
+        At least this many where the studies are many, whatever the cores: for work that waits for a file system.
     """
     if studies < WORTH:
         return 1
@@ -47,24 +47,23 @@ def spread(
 ) -> Generator[Result]:
     """The results of a function for each task, in the order of the tasks.
 
-    Not more tasks are begun than keep everybody busy, so results that wait to be taken do not fill the memory. Who
-    stops taking ends the rest.
+    Only as many tasks are begun as keep all processes busy, so results that wait to be taken do not fill the memory.
+    Closing the generator cancels the rest.
 
     Parameters
     ----------
     work : callable
-        Of a module, so that it can be named to another process; what it raises is raised here.
+        A function of a module, so that another process can import it; an exception that it raises is raised here.
     tasks : iterable
     processes : int
-        Processes, forked from this one, that work at the same time: this one must have no threads but idle ones.
-        1 for none.
+        Processes, forked from this one, that work at the same time; 1 for none. All threads of this one must be idle.
     threads : int
-        Without processes, threads that do.
+        Threads that work at the same time, where there is one process.
 
     Raises
     ------
     OSError
-        When one of the processes was killed.
+        When one of the processes was killed; the message says so.
     """
     if processes <= 1 and threads <= 1:
         yield from map(work, tasks)

@@ -1,4 +1,4 @@
-"""What was written, put on stable storage: with a few calls for a whole batch instead of one for each file."""
+"""Putting files on stable storage, with a few calls for a whole batch instead of one for each file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PORTION = 400  # files, some 50 MB
 class StableStorage:
     """A context at whose end all that was written below a folder is on stable storage.
 
-    The folder is opened first: the kernel reports what it could not write since then.
+    The folder is opened first, because the kernel reports what it could not write since then.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class StableStorage:
         self._files += files
 
     def keep_up(self) -> bool:
-        """Bring a portion of files to the disk, when there is one, while others write the next; whether there was."""
+        """Sync once a portion of files was written, while other processes write the next; whether it was."""
         due = self._files >= _PORTION
         if due:
             self._sync()
@@ -60,6 +60,6 @@ class StableStorage:
             sync_file_system(self._fd)
         except OSError as error:
             raise OutputError(
-                f"cannot sync {self._folder!r}: {error.strerror}; the disk reports lost data, so mend it, mount it anew"
-                " (memory still shows what it lost) and run again"
+                f"cannot sync {self._folder!r}: {error.strerror}; the disk reports lost data: check it, mount it again"
+                " (until then, memory shows data that the disk does not have) and run again"
             ) from error

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from wfdb2dicom.errors import Wfdb2DicomError
+from wfdb2dicom.system.regular_file import open_regular, read_file
 
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _ESCAPE = str.maketrans(_ESCAPES)
@@ -64,7 +65,7 @@ def read_table(
     TableError
         When it is not a whole table of these columns and this marker.
     """
-    content = path.read_bytes()
+    content = read_file(path)
     head, body = "", content
     whole = content.endswith(b"\n")
     if marker:
@@ -86,7 +87,7 @@ def read_table(
 
 def table_digest(path: Path) -> str:
     """The digest at the end of a table; "" where there is none. Only reading the table tells whether it is right."""
-    with open(path, "rb") as stream:
+    with open(open_regular(path), "rb") as stream:
         stream.seek(max(0, os.fstat(stream.fileno()).st_size - _END))
         end = stream.read(_END)
     return end[5:-1].decode("ascii", "replace") if end.startswith(b"#end ") else ""

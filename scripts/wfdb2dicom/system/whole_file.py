@@ -1,7 +1,8 @@
-"""Small files that are whole or not there: tables, results, the token of a plan.
+"""Small files that are whole or not there: tables, results, state of a run.
 
-A file is written under a temporary name beside its own and renamed. The temporary name is always the same, so what a
-killed writer left is taken over by the next one; a lock keeps two writers at the same time apart.
+A file is written under a temporary name beside its own and renamed. The temporary name is always the same, so the next
+writer takes over what a killed one left, and a lock keeps two simultaneous writers apart. (In `dcm_dir` several runs
+may write at a time, see `wfdb2dicom.system.output_tree`.)
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from wfdb2dicom.system.current_run import current_run
+from wfdb2dicom.system.regular_file import open_regular, write_fully
+
+_NEW = os.O_RDWR | os.O_CREAT
 
 
 def replace_file(path: Path, content: bytes, *, sync: bool = False) -> None:
@@ -23,12 +28,14 @@ def replace_file(path: Path, content: bytes, *, sync: bool = False) -> None:
     With `sync`, content and name are on stable storage on return.
     """
     with whole_file(path, sync=sync) as temporary:
-        temporary.write_bytes(content)
+        write_fully(temporary.fileno(), content)
 
 
 @contextmanager
-def whole_file(path: Path, *, sync: bool = False) -> Iterator[Path]:
-    """A temporary file that takes the place of `path` at the end of the block, unless an exception ends it.
+def whole_file(path: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
+    """A new, empty file that takes the place of `path` at the end of the block, unless an exception ends it.
+
+    It is written through the descriptor that holds its lock: where locks are mandatory, no other can write.
 
     Parameters
     ----------
@@ -39,18 +46,18 @@ def whole_file(path: Path, *, sync: bool = False) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, descriptor = _claim(path)
-    try:
-        yield temporary
-        if sync:
-            os.fsync(descriptor)
-        with current_run():
-            os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(descriptor)
+    with open(descriptor, "w+b") as stream:
+        try:
+            yield stream
+            stream.flush()
+            if sync:
+                os.fsync(descriptor)
+            with current_run():
+                os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
     if sync:
         _sync_folder(path.parent)
 
@@ -59,18 +66,32 @@ def _claim(path: Path) -> tuple[Path, int]:
     """The temporary file, empty and locked, and its descriptor; where another writer has it, one of our own."""
     temporary = path.with_name(f".{path.name[:200]}.tmp")
     while True:
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        descriptor = _open(temporary)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # a second writer of the same file, or a file system without locks
+        except BlockingIOError:  # a second writer of the same file
             os.close(descriptor)
+            break
+        except OSError:  # a file system without locks, where nobody writes under this name
+            os.close(descriptor)
+            temporary.unlink(missing_ok=True)
             break
         if _has_name(descriptor, temporary):
             os.ftruncate(descriptor, 0)
             return temporary, descriptor
         os.close(descriptor)  # its writer has just renamed it: it is the finished file now
     temporary = path.with_name(f".{path.name[:150]}.{socket.gethostname()[:32]}-{os.getpid()}.tmp")
-    return temporary, os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    return temporary, open_regular(temporary, _NEW | os.O_TRUNC)
+
+
+def _open(temporary: Path) -> int:
+    try:
+        return open_regular(temporary, _NEW)
+    except OSError:
+        if not os.path.lexists(temporary) or (temporary.is_file() and not temporary.is_symlink()):
+            raise
+        temporary.unlink()  # a link or a FIFO that has our name
+        return open_regular(temporary, _NEW)
 
 
 def _has_name(descriptor: int, path: Path) -> bool:
@@ -81,7 +102,7 @@ def _has_name(descriptor: int, path: Path) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

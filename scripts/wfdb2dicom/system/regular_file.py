@@ -1,0 +1,114 @@
+"""Regular files of our own, opened without following a link or waiting for a FIFO, and read and written to the end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MOST = 1 << 30  # bytes of one call: Linux moves 2,147,479,552 at most, and other systems fewer
+
+
+def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_fd: int | None = None) -> int:
+    """Open a file that must be a regular one: every file in results/ and dcm_dir is opened here.
+
+    Parameters
+    ----------
+    path : path
+    flags : int
+        Those of `os.open`.
+    dir_fd : int, optional
+        The folder that `path` is relative to.
+
+    Returns
+    -------
+    int
+        Its descriptor, which is the caller's.
+
+    Raises
+    ------
+    OSError
+        When it cannot be opened, or is a link, a FIFO, a device or a folder; says which.
+    """
+    try:
+        fd = os.open(path, flags | _FLAGS, 0o666, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _irregular("a symbolic link", path) from None
+        if error.errno == errno.ENXIO:  # a FIFO without a reader, or a socket
+            raise _irregular("a FIFO or a socket", path) from None
+        raise
+    try:
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode):
+            raise _irregular("a folder" if stat.S_ISDIR(mode) else "a FIFO or a device", path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _irregular(kind: str, path: str | os.PathLike[str]) -> OSError:
+    return OSError(errno.EINVAL, f"not a regular file but {kind}, remove it", os.fspath(path))
+
+
+def read_fully(fd: int, size: int) -> bytes:
+    """The first `size` bytes of an open file, fewer only where it ends, however few a single call returns."""
+    content = os.pread(fd, min(size, _MOST), 0)
+    if len(content) == size or not content:
+        return content
+    parts, at = [content], len(content)
+    while at < size and (content := os.pread(fd, min(size - at, _MOST), at)):
+        parts.append(content)
+        at += len(content)
+    return b"".join(parts)
+
+
+def write_fully(fd: int, content: bytes) -> None:
+    """Write all of `content` to the start of an open file, however little a single call takes.
+
+    A full disk takes a part first and gives the reason at the next call.
+    """
+    at = os.pwrite(fd, content if len(content) <= _MOST else memoryview(content)[:_MOST], 0)
+    while at < len(content):
+        at += os.pwrite(fd, memoryview(content)[at : at + _MOST], at)
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """The content of a regular file.
+
+    Raises
+    ------
+    OSError
+        As `open_regular`.
+    """
+    fd = open_regular(path)
+    try:
+        return read_fully(fd, os.fstat(fd).st_size)
+    finally:
+        os.close(fd)
+
+
+def _short_digest() -> _Hash:
+    return blake2b(digest_size=16)  # type: ignore[return-value]
+
+
+def file_digest(path: str | os.PathLike[str], algorithm: str | Callable[[], _Hash] = _short_digest) -> str:
+    """The digest of a regular file in hexadecimal: 32 digits of BLAKE2b unless another algorithm is named.
+
+    Raises
+    ------
+    OSError
+        As `open_regular`.
+    """
+    import hashlib  # the whole of it only where files are digested
+
+    with open(open_regular(path), "rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
