@@ -11,7 +11,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.current_basedir).parent.parent
-SCRIPTS = ROOT / "scripts"
+SCRIPTS = ROOT / "scripts" if (ROOT / "scripts").is_dir() else ROOT.parents[1]  # of a clone, or of the wheel
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 

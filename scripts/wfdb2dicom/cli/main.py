@@ -7,7 +7,6 @@ the exit status. It is imported only when its subcommand is asked for, because a
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -17,9 +16,11 @@ from wfdb2dicom.cli.program import WrongArguments, exit_without_cleaning, start
 
 COMMANDS = {
     "convert": "convert one WFDB record to a DICOM file",
+    "info": "describe a WFDB record or a DICOM ECG object",
     "check": "check DICOM ECG objects for what validators do not look at",
     "restore": "restore the WFDB record from a DICOM ECG object",
     "draw": "draw the ECG of a DICOM object as a page",
+    "run": "run the workflow with Snakemake: convert the studies of a CSV",
 }
 STAGES = {
     "plan": "cut a study CSV into batches",
@@ -87,7 +88,10 @@ def run(arguments: list[str]) -> int:
         f"wfdb2dicom {name}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     module.add_arguments(parser)
-    args = parser.parse_args(rest)
+    if getattr(module, "TAKES_ANY_ARGUMENTS", False) and not {"-h", "--help"} & set(rest):
+        args = argparse.Namespace(arguments=rest)
+    else:
+        args = parser.parse_args(rest)
 
     from wfdb2dicom.errors import ArgumentError, Wfdb2DicomError, describe, stop_message
 
@@ -103,8 +107,5 @@ def run(arguments: list[str]) -> int:
 
 def main() -> NoReturn:
     """Run the subcommand of the command line, and exit."""
-    os.environ.setdefault(
-        "OPENBLAS_NUM_THREADS", "1"
-    )  # numpy's threads spin for 50 ms each, and nothing here uses BLAS
     start()
     exit_without_cleaning(run(sys.argv[1:]))

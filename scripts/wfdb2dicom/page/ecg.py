@@ -7,6 +7,7 @@ multiplex groups, labels in any case).
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -103,6 +104,46 @@ class Ecg:
     def duration(self) -> float:
         """Seconds of the longest lead."""
         return max(trace.duration for trace in self.traces)
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Names of the leads in the order of the object, such as ``("I", "II", "III", "aVR")``."""
+        return tuple(trace.label for trace in self.traces)
+
+    @property
+    def sampling_frequency(self) -> float:
+        """Samples per second of every lead.
+
+        Raises
+        ------
+        EcgError
+            When the leads differ in rate: `traces` has that of each.
+        """
+        rates = {trace.frequency for trace in self.traces}
+        if len(rates) > 1:
+            raise EcgError(f"the leads have different rates ({_listed(rates)} Hz): use traces, which has that of each")
+        return rates.pop()
+
+    @property
+    def millivolts(self) -> npt.NDArray[np.float64]:
+        """Samples of all leads, shape (n_samples, n_leads), float64, mV; NaN where a sample is invalid.
+
+        Raises
+        ------
+        EcgError
+            When the leads differ in rate or length: `traces` has the samples of each.
+        """
+        _ = self.sampling_frequency
+        lengths = {len(trace.millivolt) for trace in self.traces}
+        if len(lengths) > 1:
+            raise EcgError(
+                f"the leads have different lengths ({_listed(lengths)}): use traces, which has those of each"
+            )
+        return np.column_stack([trace.millivolt for trace in self.traces])
+
+
+def _listed(numbers: Iterable[float]) -> str:
+    return ", ".join(f"{number:g}" for number in sorted(numbers))
 
 
 def read(path: str | os.PathLike[str]) -> Ecg:

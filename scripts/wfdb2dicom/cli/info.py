@@ -1,0 +1,164 @@
+"""Describe a WFDB record or a DICOM ECG object in a screenful.
+
+Patient, time, leads, rate, length, gains, filters, DICOM class and invalid samples; of a record also whether it
+converts with the default options, and the row that a study CSV needs for it.
+
+exit status:
+  0  described
+  1  it is neither a WFDB record nor a DICOM ECG object, or cannot be read
+  2  wrong arguments
+
+example:
+  wfdb2dicom info files/p9000/p90000001/s94000001/94000001
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.api import record_path
+from wfdb2dicom.convert import Converter
+from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.dicom.sop_classes import SOP_CLASSES
+from wfdb2dicom.errors import StudyError, describe
+from wfdb2dicom.records.header import Header, parse_plain
+from wfdb2dicom.records.source_file import read_header_text
+from wfdb2dicom.system.output_tree import OutputTree
+from wfdb2dicom.words import duration
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_UNKNOWN_PATIENT, _UNKNOWN_TIME = "unknown", "2000-01-01 00:00:00"  # stand-ins, to try the conversion
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line."""
+    parser.add_argument("source", type=Path, metavar="RECORD_OR_DICOM", help="path of a WFDB record or DICOM object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Describe."""
+    lines = _of_object(args.source) if _is_dicom(args.source) else _of_record(record_path(args.source))
+    for name, value in lines:
+        print(f"{name + ':':18}{value}" if name else value)
+    return 0
+
+
+def _is_dicom(path: Path) -> bool:
+    if not path.is_file() or path.suffix in (".hea", ".dat", ".mat"):
+        return False
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
+
+
+def _of_record(record: str) -> list[tuple[str, str]]:
+    header = _header(record)
+    moment = header.moment.isoformat(" ") if header.moment else "not in the header: give ecg_time"
+    lines = [
+        ("WFDB record", record),
+        ("patient", header.subject_id or "not in the header: give subject_id"),
+        ("recorded", moment),
+        ("signals", ", ".join(signal.description or "(no name)" for signal in header.signals)),
+        *_extent(header.sampling_frequency, header.n_samples or 0),
+        ("gains", _grouped((s.description, f"{s.gain:g}({s.baseline})/{s.units}") for s in header.signals)),
+    ]
+    lenient = Options(other_signals="omit", unknown_leads="local")
+    try:
+        facts = _facts(record, header, lenient)
+    except (StudyError, OSError) as error:
+        return [*lines, ("conversion", f"not possible: {describe(error)}")]
+    names = {sop_class.uid: sop_class.name for sop_class in SOP_CLASSES}
+    lines.append(("DICOM class", names[facts["sop_class_uid"]]))
+    lines.append(("invalid samples", _counts(facts.get("invalid_samples", {}))))
+    lines.append(("flat leads", ", ".join(facts.get("flat_leads", [])) or "none"))
+    try:
+        _facts(record, header, Options())
+        lines.append(("conversion", "possible with the default options"))
+    except StudyError as error:
+        lines.append(("conversion", f"only with --other-signals omit or --unknown-leads local: {describe(error)}"))
+    needed = {"study_id": header.name, "path": os.path.basename(record)}
+    if not header.subject_id:
+        needed["subject_id"] = "<patient>"
+    if not header.moment:
+        needed["ecg_time"] = "<YYYY-MM-DD HH:MM:SS>"
+    lines += [("study CSV", ",".join(needed)), ("", " " * 18 + ",".join(needed.values()))]
+    return [*lines, ("", " " * 18 + f"with wfdb_dir {os.path.dirname(os.path.abspath(record))}")]
+
+
+def _header(record: str) -> Header:
+    text = read_header_text(record + ".hea", "")
+    header = parse_plain(text)
+    if header is None or header.n_samples is None:
+        from wfdb2dicom.records.wfdb_reader import read_with_wfdb
+
+        header = read_with_wfdb(record, "", text).header
+    return header
+
+
+def _facts(record: str, header: Header, options: Options) -> dict[str, Any]:
+    """The facts of the object that a record becomes, whoever its patient is."""
+    known = Acquisition(
+        subject_id="" if header.subject_id else _UNKNOWN_PATIENT,
+        ecg_time="" if header.moment else _UNKNOWN_TIME,
+    )
+    converter = Converter("", OutputTree(os.curdir, make=False), options)
+    facts: dict[str, Any] = json.loads(converter.encode(converter.prepare(record, known)).facts)
+    return facts
+
+
+def _of_object(path: Path) -> list[tuple[str, str]]:
+    from pydicom import dcmread
+
+    from wfdb2dicom.page.ecg import read
+
+    ecg, dataset = read(path), dcmread(path)
+    lines = [
+        ("DICOM object", str(path)),
+        ("SOP instance", ecg.sop_instance_uid),
+        ("DICOM class", dataset.SOPClassUID.name),
+        ("patient", ", ".join(filter(None, (ecg.patient_id, ecg.sex, ecg.age))) or "not given"),
+        ("study", ecg.study_id or "not given"),
+        ("recorded", (ecg.acquired or "not given") + (" (dates were modified)" if ecg.shifted else "")),
+        ("station", ecg.station or "not given"),
+        ("leads", ", ".join(ecg.leads)),
+    ]
+    for rate, length in dict.fromkeys((trace.frequency, len(trace.millivolt)) for trace in ecg.traces):
+        lines += _extent(rate, length)
+    lines.append(("sensitivities", _grouped(_sensitivities(dataset))))
+    lines.append(("filters", ecg.filters or "not given"))
+    lines.append(("invalid samples", _counts({trace.label: trace.invalid for trace in ecg.traces if trace.invalid})))
+    lines.append(("flat leads", ", ".join(trace.label for trace in ecg.traces if trace.flat) or "none"))
+    return lines
+
+
+def _sensitivities(dataset: Dataset) -> Iterable[tuple[str, str]]:
+    for group in dataset.WaveformSequence:
+        for channel in group.ChannelDefinitionSequence:
+            units = channel.get("ChannelSensitivityUnitsSequence")
+            unit = units[0].get("CodeValue", "") if units else ""
+            yield str(channel.get("ChannelLabel", "")), f"{channel.get('ChannelSensitivity', '?')} {unit}".strip()
+
+
+def _extent(rate: float, length: int) -> list[tuple[str, str]]:
+    return [("sampling rate", f"{rate:g} Hz"), ("length", f"{length} samples, {duration(length / rate)}")]
+
+
+def _grouped(values: Iterable[tuple[str, str]]) -> str:
+    """Values by lead, each named once: `200(0)/mV`, or `200(0)/mV (I, II), 100(0)/mV (V1)`."""
+    groups: dict[str, list[str]] = {}
+    for name, value in values:
+        groups.setdefault(value, []).append(name)
+    if len(groups) == 1:
+        return next(iter(groups))
+    return ", ".join(f"{value} ({', '.join(names)})" for value, names in groups.items())
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
