@@ -15,8 +15,8 @@ from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.dicom.mapping import ObjectDescription, describe_object, is_other, with_padding
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.template import template
-from wfdb2dicom.errors import LeadError, StudyError, UnitsError
-from wfdb2dicom.records.header import INVALID_16, Header, Samples, parse_plain
+from wfdb2dicom.errors import LeadError, StudyError, SubjectMismatch, UnitsError
+from wfdb2dicom.records.header import INVALID_16, Header, Samples, parse
 from wfdb2dicom.records.plain_reader import plain_size, read_plain_samples
 from wfdb2dicom.records.readahead import ReadAhead
 from wfdb2dicom.records.samples import checksums, find_flat, find_invalid, verify_samples
@@ -133,8 +133,13 @@ class Converter:
         path = os.path.join(self._wfdb_dir, record)
         try:
             text = read_header_text(path + ".hea", self._root, self._ahead.take(path + ".hea"))
-            header = parse_plain(text)
-            if header is None or header.n_samples is None:
+            header = parse(text, path + ".hea")
+            if header.name != path.rpartition("/")[2]:
+                raise SubjectMismatch(
+                    f"{path}.hea is the header of record {header.name!r}: it may be another patient's; give file and"
+                    " record one name"
+                )
+            if not (header.is_plain and header.has_checksums):
                 return PreparedRecord(path, acquisition)
             try:
                 return PreparedRecord(path, acquisition, header, describe_object(header, acquisition, self._options))
@@ -219,15 +224,17 @@ class Converter:
             whole = source.size == plain_size(header)
             if present and whole and (current := self._current(present, header, study, source.mtime_ns)):
                 return current
-            samples = read_plain_samples(source, header)
+            samples = read_plain_samples(source, header) if source.size <= plain_size(header) else None
+        if samples is None:  # a file with more than the samples is looked at closely
+            return self._encode_any(prepared)
         sums = verify_samples(header.signals, samples, source.path)
         return _encode_samples(header, study, samples, sums)
 
     def _encode_any(self, prepared: PreparedRecord) -> Encoded:
-        from wfdb2dicom.records.wfdb_reader import read_with_wfdb  # a second of imports that few data sets need
+        from wfdb2dicom.records.wfdb_reader import read_with_wfdb  # few data sets need it
 
         path, acquisition, _, _ = prepared
-        text = read_header_text(path + ".hea", self._root)  # as it is now: wfdb reads it now
+        text = read_header_text(path + ".hea", self._root)  # as it is now, like the samples
         omit = is_other if self._options.other_signals == "omit" else None
         record = read_with_wfdb(path, self._root, text, omit)
         digest = b"" if record.header.has_checksums else blake2b(record.samples.tobytes()).digest()
@@ -301,6 +308,8 @@ def _examine(
         "invalid_samples": invalid,
         "flat_leads": flat,
         "omitted_signals": list(header.omitted),
+        "checksums": "" if header.has_checksums else "placeholder" if header.checksum_placeholders else "missing",
+        "warnings": list(header.warnings),
         "filter_low": shared.filter_low,
         "filter_high": shared.filter_high,
         "notch": shared.notch,

@@ -34,16 +34,16 @@ with atheris.instrument_imports(include=["wfdb2dicom", "wfdb.io"]):
     from wfdb2dicom.inputs import studies
     from wfdb2dicom.inputs.measurements import read_metadata
     from wfdb2dicom.page import ecg, restore
-    from wfdb2dicom.records.header import parse_plain
+    from wfdb2dicom.records.header import parse
     from wfdb2dicom.system.table import end_mark
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="wfdb2dicom-fuzz-"))
 
 
 def header(data: bytes) -> None:
-    """`parse_plain` returns, or raises HeaderError."""
+    """`parse` returns, or raises HeaderError."""
     with contextlib.suppress(StudyError):
-        parse_plain(data)
+        parse(data)
 
 
 def record(data: bytes) -> None:

@@ -20,11 +20,10 @@ from wfdb2dicom.dicom import leads
 from wfdb2dicom.dicom.mapping import PER_MILLIVOLT
 from wfdb2dicom.errors import StudyError, describe
 from wfdb2dicom.page.restore import Restored, restore
-from wfdb2dicom.records.header import INVALID_16, Header, parse_plain
+from wfdb2dicom.records.header import Header, parse
 from wfdb2dicom.records.source_file import read_header_text
 
 _GAIN_TOLERANCE = 1e-9  # relative: decimal strings round 1/gain
-_INVALID = (INVALID_16, 0)  # the initial value of a signal that begins with an invalid sample, ours and some headers'
 
 
 def roundtrip(plan: Path, receipt: Path, limit: str, table: Path) -> int:
@@ -93,8 +92,8 @@ def _restore(content: bytes, record: str, source: str, lead_order: str, sums: di
     name = os.path.basename(record)
     restored = restore(content, name)
     if lead_order == "standard" and _digest(restored.signal) != sums[f"{record}.dat"]:
-        header = parse_plain(read_header_text(source + ".hea"))
-        order = [leads.label(signal.description) for signal in header.signals] if header else "mimic"
+        header = parse(read_header_text(source + ".hea"))
+        order = [leads.label(signal.description) for signal in header.signals]
         return restore(content, name, order=order)
     return restored
 
@@ -110,21 +109,21 @@ def _differences(restored: Restored, record: str, source: str, sums: dict[str, s
         text = read_header_text(source + ".hea")
         if _digest(text) != sums[f"{record}.hea"]:
             yield ".hea: the source on disk is not what the publisher gave the digest of either; fetch it again"
-        elif not _equal_but_for_spelling(parse_plain(restored.header), parse_plain(text)):
+        elif not _equal_but_for_spelling(parse(restored.header), parse(text)):
             yield ".hea: it differs from the source in more than spelling"
 
 
-def _equal_but_for_spelling(ours: Header | None, theirs: Header | None) -> bool:
+def _equal_but_for_spelling(ours: Header, theirs: Header) -> bool:
     """Whether two headers differ in spelling only; a date that only the CSV knew may have been added."""
-    if ours is None or theirs is None or len(ours.signals) != len(theirs.signals):
+    if len(ours.signals) != len(theirs.signals):
         return False
     for mine, other in zip(ours.signals, theirs.signals, strict=True):
         scale = float(PER_MILLIVOLT.get(other.units, 1))
         same = (
             mine.description.casefold() == leads.label(other.description).casefold()
             and abs(mine.gain - other.gain * scale) <= _GAIN_TOLERANCE * mine.gain
-            and (mine.initial_value == other.initial_value or (mine.initial_value, other.initial_value) == _INVALID)
-            and (mine.checksum or 0) & 0xFFFF == (other.checksum or 0) & 0xFFFF
+            and other.initial_value in (mine.initial_value, 0, None)  # which only difference formats need
+            and (not theirs.has_checksums or (mine.checksum or 0) & 0xFFFF == (other.checksum or 0) & 0xFFFF)
         )
         if not same or mine.baseline != other.baseline:
             return False

@@ -1,14 +1,9 @@
-"""A WFDB record as the converter sees it: header, raw samples, and the checks that make both trustworthy.
+"""The header of a WFDB record, parsed as header(5) describes it; nothing here reads a sample.
 
-Two readers fill the same classes. `plain` (here) reads what MIMIC-IV-ECG and the CinC challenges consist of: one
-segment, one signal file, format 16, one sample a frame, no skew, every field of header(5) present. Everything else
-goes through the wfdb package (`wfdb2dicom.records.wfdb_reader`).
-
-| | plain | wfdb |
-|---|---|---|
-| formats | 16, 16x1, 16+offset | all that wfdb reads |
-| segments | 1 | 1 or more |
-| header fields | all of a signal line | any may be missing |
+`parse` is the only parser of headers. It recognises what MIMIC-IV-ECG and the CinC challenges consist of (one
+signal file of format 16, one sample per frame, no skew, every field present) with two regular expressions, and takes
+any other header field by field, with header(5)'s defaults for what is missing: 250 Hz, mV, a baseline equal to the ADC
+zero, no checksum.
 """
 
 from __future__ import annotations
@@ -21,9 +16,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from wfdb2dicom.errors import HeaderError, SubjectMismatch
+
 Samples = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
 INVALID_16 = -32768  # the invalid sample of format 16, wfdb's NaN (signal(5))
+MAX_SIGNALS = 1000
 
 
 class Signal(NamedTuple):  # not a dataclass: a dozen are made for each study, in half the time
@@ -34,7 +32,7 @@ class Signal(NamedTuple):  # not a dataclass: a dozen are made for each study, i
     description : str
         The lead name.
     gain : float
-        ADC units per physical unit.
+        ADC units per physical unit; 0 for an uncalibrated signal.
     baseline : int
         Sample value at 0 physical units.
     units : str
@@ -58,6 +56,33 @@ class Signal(NamedTuple):  # not a dataclass: a dozen are made for each study, i
     invalid: int | None = INVALID_16
 
 
+class Storage(NamedTuple):
+    """Where and how the samples of a signal are stored.
+
+    Attributes
+    ----------
+    file : str
+        As the header names it, relative to the header's folder unless absolute.
+    format : str
+        See signal(5).
+    samples_per_frame : int
+    byte_offset : int
+        Bytes in front of the samples; in FLAC files, samples.
+    """
+
+    file: str
+    format: str
+    samples_per_frame: int = 1
+    byte_offset: int = 0
+
+
+class Segment(NamedTuple):
+    """A line of a multi-segment header: a record (``~`` for a gap) and its number of frames."""
+
+    name: str
+    length: int
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """A WFDB header, header(5), with what the converter needs of it.
@@ -67,12 +92,26 @@ class Header:
     text : bytes
         The header file (of a multi-segment record: all header files joined), unchanged: it pins the content of
         the record by its checksums.
+    sampling_frequency : float
+        Frames per second; of a record that was read, samples per second.
+    n_samples : int or None
+        Frames, of a record that was read samples; None where the header states none, or 0.
     moment : datetime or None
         Date and time of the first sample; None unless the header states both.
     signal_file, byte_offset
-        Where the samples lie; "" when wfdb reads them.
+        Of a plain record, where its samples are; ``""`` for any other.
     omitted : tuple of str
-        Names of the record's signals that were left out of `signals`, for they are no ECG; printable.
+        Names of the record's signals that were left out of `signals` because they are not ECGs; printable.
+    storage : tuple of Storage
+        Of each signal, unless the record is plain.
+    segments : tuple of Segment
+        Of a multi-segment record, which has no signals of its own.
+    stated_time : str
+        What the record line holds in the place of time and date.
+    n_signals : int
+        As the record line of a multi-segment record states it.
+    warnings : tuple of str
+        What the user should know about a record that was read.
     """
 
     text: bytes
@@ -85,19 +124,45 @@ class Header:
     signal_file: str = ""
     byte_offset: int = 0
     omitted: tuple[str, ...] = ()
+    storage: tuple[Storage, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    stated_time: str = ""
+    n_signals: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def subject_id(self) -> str:
-        """The patient of the comment ``# <subject_id>: N``, "" when there is none."""
+        """The patient of the comment ``# <subject_id>: N``, "" when there is none.
+
+        Raises
+        ------
+        SubjectMismatch
+            When two comments name different patients.
+        """
+        found = ""
         for comment in self.comments:
             if match := _SUBJECT(comment):
-                return match[1]
-        return ""
+                if found and match[1] != found:
+                    raise SubjectMismatch(
+                        f"the header names two subjects, {found} and {match[1]}, in its comments; correct the header"
+                    )
+                found = match[1]
+        return found
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether `wfdb2dicom.records.plain_reader` can read the samples."""
+        return self.signal_file != ""
+
+    @property
+    def checksum_placeholders(self) -> bool:
+        """Whether the checksums are 0 throughout: real writers put that where they compute none."""
+        return bool(self.signals) and all(signal.checksum == 0 for signal in self.signals)
 
     @property
     def has_checksums(self) -> bool:
         """Whether the header text pins every sample."""
-        return all(signal.checksum is not None for signal in self.signals)
+        return not self.checksum_placeholders and all(signal.checksum is not None for signal in self.signals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +173,62 @@ class Record:
     samples: Samples
 
 
+INVALID_SAMPLES = {
+    **{"16": INVALID_16, "61": INVALID_16, "160": INVALID_16, "516": INVALID_16},
+    **{"24": -(2**23), "524": -(2**23), "32": -(2**31), "80": -(2**7), "508": -(2**7)},
+    **{"212": -(2**11), "310": -(2**9), "311": -(2**9), "8": None},
+}
+"""The value that marks an invalid sample, by format (signal(5)); format 8 has none."""
+
 _SUBJECT = re.compile(r"\s*<subject_id>:\s*(\S(?:.*\S)?)\s*").fullmatch
-# Numbers of more digits than these mean nothing (and int() refuses some): such headers are left to wfdb.
-_RECORD_LINE = re.compile(
+# Numbers of more digits than these mean nothing, and int() refuses some.
+_NUMBER = r"(?:\d{1,18}\.?\d{0,18}|\.\d{1,18})(?:[eE][-+]?\d{1,3})?"
+_INT = r"-?\d{1,18}"
+_PLAIN_RECORD_LINE = re.compile(
     r"([-\w.]+)[ \t]+(\d{1,9})[ \t]+(\d{1,18}(?:\.\d{1,18})?)[ \t]+(\d{1,18})(?:[ \t]+(.*))?"
 ).fullmatch
-_SIGNAL_LINE = re.compile(
+_PLAIN_SIGNAL_LINE = re.compile(
     r"([^\s/\0]+)[ \t]+16(?:x1)?(?:\+(\d{1,18}))?[ \t]+(\d{1,18}(?:\.\d{1,18})?(?:[eE][-+]?\d{1,3})?)"
     r"(?:\((-?\d{1,18})\))?/([^\s/]+)[ \t]+\d+[ \t]+(-?\d{1,18})[ \t]+(-?\d{1,18})[ \t]+(-?\d{1,18})[ \t]+\d+"
     r"[ \t]+(\S.*?)[ \t]*"
 ).fullmatch
+_RECORD_LINE = re.compile(
+    rf"(?P<name>[^\s/]+)(?:/(?P<segments>\d{{1,9}}))?[ \t]+(?P<signals>\d{{1,9}})(?:[ \t]+(?P<frequency>{_NUMBER})"
+    r"(?:/\S+)?(?:[ \t]+(?P<length>\d{1,18})(?:[ \t]+(?P<time>.*))?)?)?"
+).fullmatch
+_SIGNAL_LINE = re.compile(
+    r"(?P<file>\S+)\s+(?P<format>\d{1,9})(?:x(?P<rate>\d{1,9}))?(?::(?P<skew>\d{1,9}))?(?:\+(?P<offset>\d{1,18}))?"
+    rf"(?:\s+(?P<gain>[-+]?{_NUMBER})?(?:\((?P<baseline>{_INT})\))?(?:/(?P<units>\S+))?"
+    rf"(?:\s+\d+(?:\s+(?P<zero>{_INT})(?:\s+(?P<initial>{_INT})(?:\s+(?P<checksum>{_INT})"
+    r"(?:\s+\d+(?:\s+(?P<description>.*))?)?)?)?)?)?)?"
+).fullmatch
+_SEGMENT_LINE = re.compile(r"(\S+)\s+(\d{1,18})").fullmatch
 _MOMENT = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?[ \t]+(\d{1,2})/(\d{1,2})/(\d{4})[ \t]*").fullmatch
+_NAMED_MONTH = re.compile(
+    r"(\d{1,2})-([A-Za-z]{3})-(\d{4})[ \t]+(\d{1,2}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?[ \t]*"
+).fullmatch
+_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})[ \tT](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?[ \t]*").fullmatch
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_SHOWN = 60  # characters of a line that is not what it should be
 
 
 def parse_moment(text: str | None) -> datetime | None:
-    """Date and time of a record line, ``HH:MM:SS[.ffffff] DD/MM/YYYY``; None for anything else.
+    """Date and time of a record line; None for anything but the forms that can be read in one way only.
 
-    Never a time without a date: headers such as ``12-May-2020 12:33:59`` state neither in WFDB's form.
+    These are header(5)'s ``HH:MM:SS[.ffffff] DD/MM/YYYY``, the CinC challenges' ``12-May-2020 12:33:59``, and ISO 8601
+    without an offset. Never a time without a date.
     """
-    match = _MOMENT(text) if text else None
-    if match is None:
+    if not text:
         return None
-    hour, minute, second, fraction, day, month, year = match.groups()
+    if match := _MOMENT(text):
+        hour, minute, second, fraction, day, month, year = match.groups()
+    elif (match := _NAMED_MONTH(text)) and match[2].lower() in _MONTHS:
+        day, _, year, hour, minute, second, fraction = match.groups()
+        month = str(_MONTHS.index(match[2].lower()) + 1)
+    elif match := _ISO(text):
+        year, month, day, hour, minute, second, fraction = match.groups()
+    else:
+        return None
     micro = int((fraction or "").ljust(6, "0"))
     try:
         return datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), micro)
@@ -137,28 +236,36 @@ def parse_moment(text: str | None) -> datetime | None:
         return None
 
 
-def parse_comments(text: bytes) -> tuple[str, ...]:
-    """The comments of a header, as `parse_plain` gives them: wfdb drops from them what is not ASCII."""
-    lines = map(str.strip, text.decode("utf-8-sig", "surrogateescape").splitlines())
-    return tuple(line[1:].strip() for line in lines if line[:1] == "#")
-
-
-def parse_plain(text: bytes) -> Header | None:
-    """Parse a plain header; None when it needs wfdb.
+def parse(text: bytes, where: str = "the header") -> Header:
+    """Parse a header.
 
     Parameters
     ----------
     text : bytes
-        The header file.
+        The header file: UTF-8, or else Latin-1.
+    where : str
+        What error messages call it.
 
     Raises
     ------
     HeaderError
-        When the header is plain but wrong.
+        When a line is not what header(5) requires, naming the line.
     """
-    lines = text.decode("utf-8-sig", "surrogateescape").splitlines()
+    lines = _decode(text).splitlines()
     body = [line for line in lines if line and line[0] != "#" and not line.isspace()]
-    if not body or (first := _RECORD_LINE(body[0].strip())) is None:
+    return _parse_plain(text, lines, body) or _parse_any(text, where, [*map(str.strip, lines)])
+
+
+def _decode(text: bytes) -> str:
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
+
+
+def _parse_plain(text: bytes, lines: list[str], body: list[str]) -> Header | None:
+    """The header of a plain record, None when it is not one."""
+    if not body or (first := _PLAIN_RECORD_LINE(body[0].strip())) is None:
         return None
     name, n_signals, frequency, n_samples, rest = first.groups()
     if len(body) - 1 != int(n_signals) or len(body) == 1:
@@ -166,22 +273,109 @@ def parse_plain(text: bytes) -> Header | None:
     signals = []
     places = set()
     for line in body[1:]:
-        match = _SIGNAL_LINE(line)
+        match = _PLAIN_SIGNAL_LINE(line)
         if match is None:
             return None
         file, offset, gain, baseline, units, zero, initial, checksum, description = match.groups()
         places.add((file, offset))
         signals.append(Signal(description, float(gain), int(baseline or zero), units, 0, int(initial), int(checksum)))
-    if len(places) != 1:
+    if len(places) != 1 or file in ("~", ".", "..") or "\\" in file or not int(n_samples):
         return None
     return Header(
         text=text,
         name=name,
         sampling_frequency=float(frequency),
-        n_samples=int(n_samples) or None,
+        n_samples=int(n_samples),
         moment=parse_moment(rest),
         signals=tuple(signals),
         comments=tuple(line[1:].strip() for line in lines if line[:1] == "#"),
         signal_file=file,
         byte_offset=int(offset or 0),
+        stated_time=rest or "",
     )
+
+
+def _parse_any(text: bytes, where: str, lines: list[str]) -> Header:
+    """Any other header; `lines` are stripped."""
+    body = [line for line in lines if line and line[0] != "#"]
+    first = _RECORD_LINE(body[0] if body else "")
+    if not first:
+        raise HeaderError(
+            f"{where} does not begin with a record line (name, signals, frequency, samples){_show(body)}; correct the"
+            " header or fetch it again"
+        )
+    segments: tuple[Segment, ...] = ()
+    signals, storage = [], []
+    if first["segments"]:
+        segments = _segments(where, body[1:], int(first["segments"]))
+    else:
+        n_signals = int(first["signals"])
+        if not n_signals or len(body) - 1 < n_signals or n_signals > MAX_SIGNALS:
+            raise HeaderError(
+                f"{where} states {n_signals} signals and describes {len(body) - 1}; correct it or fetch it again"
+            )
+        for line in body[1 : n_signals + 1]:
+            signal, stored = _signal(where, line)
+            signals.append(signal)
+            storage.append(stored)
+    length = int(first["length"] or 0) or None
+    if length is None:  # then header(5) has 0 for a checksum that is not computed
+        signals = [
+            s._replace(checksum=None, initial_value=s.initial_value or None) if s.checksum == 0 else s for s in signals
+        ]
+    time = (first["time"] or "").strip()
+    return Header(
+        text=text,
+        name=first["name"],
+        sampling_frequency=float(first["frequency"] or 250),
+        n_samples=length,
+        moment=parse_moment(time),
+        signals=tuple(signals),
+        comments=tuple(line[1:].strip() for line in lines if line[:1] == "#"),
+        storage=tuple(storage),
+        segments=segments,
+        stated_time=time,
+        n_signals=int(first["signals"]),
+    )
+
+
+def _signal(where: str, line: str) -> tuple[Signal, Storage]:
+    written = _SIGNAL_LINE(line)
+    if not written:
+        raise HeaderError(f"{where} has a line that is not a signal line of header(5){_show([line])}; correct it")
+    rate = int(written["rate"] or 1) or 1
+    signal = Signal(
+        description=(written["description"] or "").strip(),
+        gain=float(written["gain"] or 0),
+        baseline=int(written["baseline"] or written["zero"] or 0),
+        units=written["units"] or "mV",
+        skew=int(written["skew"] or 0) * rate,
+        initial_value=_integer(written["initial"]),
+        checksum=_integer(written["checksum"]),
+        invalid=INVALID_SAMPLES.get(written["format"]),
+    )
+    return signal, Storage(written["file"], written["format"], rate, int(written["offset"] or 0))
+
+
+def _segments(where: str, lines: list[str], count: int) -> tuple[Segment, ...]:
+    found = []
+    for line in lines:
+        match = _SEGMENT_LINE(line)
+        if not match:
+            raise HeaderError(f"{where} has a line that is not a segment (record, samples){_show([line])}; correct it")
+        found.append(Segment(match[1], int(match[2])))
+    if len(found) != count:
+        raise HeaderError(f"{where} states {count} segments and lists {len(found)}; correct it or fetch it again")
+    return tuple(found)
+
+
+def _integer(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def _show(lines: list[str]) -> str:
+    """A line as a message quotes it: not at all where it is binary."""
+    line = lines[0] if lines else ""
+    if not line.isprintable():
+        return "; it is not text"
+    return f": {line[:_SHOWN]!r}" if line else ""

@@ -62,17 +62,13 @@ def verify_samples(signals: Sequence[Signal], samples: Samples, where: str) -> l
                 f"{where}: signal {signal.description!r} sums to {total} where its header gives"
                 f" {signal.checksum & 0xFFFF}; the file is damaged or belongs to another record, fetch both again"
             )
-        if signal.initial_value is not None and signal.initial_value != first and not _starts_invalid(signal, first):
+        # Only difference formats need the initial value; elsewhere writers may leave 0 (header(5)).
+        if signal.initial_value and signal.initial_value != first:
             raise ChecksumError(
                 f"{where}: signal {signal.description!r} starts with {first} where its header gives"
                 f" {signal.initial_value}; the file is damaged or belongs to another record, fetch both again"
             )
     return sums
-
-
-def _starts_invalid(signal: Signal, first: int) -> bool:
-    """Whether a signal begins with an invalid sample, for which headers state 0; its checksum has to speak for it."""
-    return first == signal.invalid and signal.initial_value == 0 and signal.checksum is not None
 
 
 def find_flat(samples: Samples, sums: Sequence[int]) -> list[int]:

@@ -7,6 +7,10 @@ import time
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
+from wfdb2dicom.errors import StudyError
+from wfdb2dicom.records.header import parse
+from wfdb2dicom.records.source_file import read_header_text
+
 LOOKERS = 8  # threads or processes that look at files: on a network file system each look is a wait of its own
 _SAMPLE = 50  # records by which a file system is timed
 _PROMPT = 50e-6  # seconds for a record: 10 µs from memory, 600 µs and more from a server
@@ -81,23 +85,20 @@ def _usual_signal_file(record: str) -> tuple[str, str]:
 
 
 def _named_signal_files(record: str, *, inner: bool = False) -> list[str]:
-    """Paths of the signal files that a header names, as far as it can be read.
+    """Paths of the signal files that a header names, none of one that cannot be parsed.
 
-    Of a record of segments those of its segments, and their headers; `inner` says that it is a segment itself.
+    Of a multi-segment record those of its segments, and their headers; `inner` says that it is a segment itself.
     """
-    if not os.path.isfile(record + ".hea"):  # a FIFO would be waited for
-        return []
     try:
-        with open(record + ".hea", encoding="utf-8", errors="replace") as stream:
-            lines = stream.read(1 << 20).splitlines()
-    except OSError:
+        header = parse(read_header_text(record + ".hea"))
+    except (OSError, StudyError):
         return []
-    words = [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    names = list(dict.fromkeys(line[0] for line in words[1:] if line[0] != "~" and not os.path.isabs(line[0])))
-    names = names[:_MOST_FILES]
-    files = [os.path.join(os.path.dirname(record), name) for name in names]
-    if not (words and "/" in words[0][0]):
-        return files
+    folder = os.path.dirname(record)
+    if not header.segments:
+        names = [header.signal_file] if header.is_plain else [stored.file for stored in header.storage]
+        return [os.path.join(folder, name) for name in dict.fromkeys(names) if name != "~"][:_MOST_FILES]
     # The lines of a multi-segment header name records, and those have no segments themselves (header(5)).
+    parts = dict.fromkeys(segment.name for segment in header.segments if segment.name != "~")
+    files = [os.path.join(folder, name) for name in list(parts)[:_MOST_FILES]]
     segments = [[file + ".hea", *([] if inner else _named_signal_files(file, inner=True))] for file in files]
     return list(dict.fromkeys(chain.from_iterable(segments)))[:_MOST_FILES]
