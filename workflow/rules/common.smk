@@ -24,6 +24,7 @@ from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.batches.progress import Observer
 from wfdb2dicom.cli.statusline import Display
 from wfdb2dicom.inputs.studies import path_prefix
+from wfdb2dicom.system.regular_file import read_file, refuse_irregular
 from wfdb2dicom.system.whole_file import replace_file
 
 STARTED = time.time()
@@ -142,7 +143,7 @@ def plan_options(wildcards):
         options = {key: config[key] for key in (*PLANNED, "annotations")}
         content = json.dumps({"token": plan_token(), "encoding_version": ENCODING_VERSION, "options": options}).encode()
         with contextlib.suppress(OSError):  # the records alone, then
-            if not path.exists() or path.read_bytes() != content:
+            if not path.is_file() or read_file(path) != content:
                 replace_file(path, content)
     return [str(path)] if path.exists() else []
 
@@ -202,6 +203,7 @@ def minutes_of_batch(wildcards, input, threads, attempt):
 def hold_lock():
     """Refuse a second run in the same working directory, and stop what is left of an earlier one."""
     try:
+        refuse_irregular("results")
         lock.hold(Path("results/.lock"))
         current_run.begin(Path("results/.run"))
     except ConfigError as error:

@@ -29,6 +29,7 @@ from wfdb2dicom.archive.client import Client, Object, Unreachable, Verdict
 from wfdb2dicom.archive.settings import Archive, ArchiveError
 from wfdb2dicom.batches.tables import TableError, read_receipt
 from wfdb2dicom.batches.token import TokenFile
+from wfdb2dicom.system.regular_file import append_fully, open_regular, read_file, read_fully
 from wfdb2dicom.system.whole_file import replace_file
 
 MARKER = "#wfdb2dicom-store 1 "
@@ -158,7 +159,7 @@ class _Journal:
     def __init__(self, descriptor: int, archive: Archive) -> None:
         self._descriptor = descriptor
         self.known: dict[str, tuple[str, str]] = {}
-        text = b"".join(iter(lambda: os.read(descriptor, 1 << 20), b"")).decode("utf-8", "surrogateescape")
+        text = read_fully(descriptor, os.fstat(descriptor).st_size).decode("utf-8", "surrogateescape")
         if not text:
             self._append(f"{JOURNAL_MARKER}{archive}\n")
         lines = text.split("\n")
@@ -176,14 +177,14 @@ class _Journal:
         self._append(f"{item.uid}\t{status}\t{item.study_id}\n")
 
     def _append(self, line: str) -> None:
-        os.write(self._descriptor, line.encode("utf-8", "surrogateescape"))
+        append_fully(self._descriptor, line.encode("utf-8", "surrogateescape"))
 
 
 @contextmanager
 def _journal(path: Path, archive: Archive) -> Iterator[_Journal]:
     """The journal of a batch, locked: what a killed run left behind may still be sending, and is waited for."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    descriptor = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -268,7 +269,7 @@ class _Sender:
         """The file that was converted; when it is not that any more, a row that says so."""
         path = os.path.join(self._dcm_dir, item.dicom)
         try:
-            content = Path(path).read_bytes()
+            content = read_file(path)
         except OSError as error:
             problem = f"{path} cannot be read ({error.strerror})"
         else:
@@ -318,7 +319,7 @@ def read(path: Path) -> tuple[dict[str, object], list[Row]]:
     TableError
         When it is not a whole table of this version.
     """
-    lines = path.read_bytes().decode("utf-8", "surrogateescape").split("\n")
+    lines = read_file(path).decode("utf-8", "surrogateescape").split("\n")
     if len(lines) < 4 or not lines[0].startswith(MARKER) or lines[-2:] != ["#end", ""]:
         raise TableError(f"{path} is not a whole table of this version; delete it and run again")
     return json.loads(lines[0][len(MARKER) :]), [Row(*line.split("\t")) for line in lines[2:-2]]

@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from wfdb2dicom.batches.tables import PlanRow, read_plan
+from wfdb2dicom.system.regular_file import read_file
 
 TOKEN_FILE = ".token.json"  # written last: a folder that has one holds a whole plan
 
 
 def count_studies(plan: Path) -> int:
     """How many studies a plan file holds: its lines but for options, column names and end mark."""
-    return max(0, plan.read_bytes().count(b"\n") - 3)
+    return max(0, read_file(plan).count(b"\n") - 3)
 
 
 def find_plan(plans: Path, dicom: str) -> Path | None:
     """The plan file of the study that becomes `dicom` (path relative to dcm_dir); None if there is none."""
     needle = dicom.encode("utf-8", "surrogateescape")
     for path in sorted(plans.glob("*.tsv")):
-        if needle in path.read_bytes() and find_study(path, dicom):
+        if needle in read_file(path) and find_study(path, dicom):
             return path
     return None
 

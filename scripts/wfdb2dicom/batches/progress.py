@@ -16,6 +16,7 @@ from types import TracebackType
 
 from wfdb2dicom.batches.plan_files import TOKEN_FILE, count_studies
 from wfdb2dicom.batches.tables import read_run
+from wfdb2dicom.system.regular_file import open_regular, read_file
 
 _NOTE_SECONDS = 0.5  # a batch notes its progress at most so often
 
@@ -46,9 +47,12 @@ class Note:
         try:
             if not self._done:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            # Always of the same length and in one call: a reader never sees half of it.
-            with open(path, "w", encoding="ascii") as stream:
-                stream.write(f"{self._done:>12} {self._failed:>12}\n")
+            descriptor = open_regular(path, os.O_WRONLY | os.O_CREAT)
+            try:
+                # Always of the same length and in one call, so that a reader never sees half of it.
+                os.pwrite(descriptor, f"{self._done:>12} {self._failed:>12}\n".encode(), 0)
+            finally:
+                os.close(descriptor)
         except OSError:
             self._path = None  # a batch does not fail because its progress cannot be shown
 
@@ -121,7 +125,7 @@ class Observer:
         notes = {}
         for entry in _files(self._notes):
             try:
-                done, failed = Path(entry.path).read_text(encoding="ascii").split()
+                done, failed = read_file(entry.path).decode("ascii").split()
                 notes[entry.name] = (int(done), int(failed))
             except (OSError, ValueError):
                 continue

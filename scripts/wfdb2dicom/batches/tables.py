@@ -11,6 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from wfdb2dicom.system.regular_file import open_regular
 from wfdb2dicom.system.table import TableError as TableError
 from wfdb2dicom.system.table import encode_table, read_table
 from wfdb2dicom.system.table import table_digest as table_digest
@@ -88,7 +89,7 @@ def write_plan(path: Path, options: dict[str, Any], rows: Iterable[PlanRow], gen
 
 def read_generation(plan: Path) -> str:
     """The generation of a plan file, see `write_plan`."""
-    with open(plan, "rb") as stream:
+    with open(open_regular(plan), "rb") as stream:
         word = stream.read(100).removeprefix(PLAN_MARKER.encode()).partition(b" ")[0].decode("ascii", "replace")
     return "" if word == "-" else word
 
@@ -106,7 +107,7 @@ def read_run(receipt: Path) -> dict[str, Any]:
 
     Only the first line is read.
     """
-    with open(receipt, encoding="utf-8", errors="surrogateescape") as stream:
+    with open(open_regular(receipt), encoding="utf-8", errors="surrogateescape") as stream:
         line = stream.readline(10_000)
     try:
         run = json.loads(line.removeprefix(RECEIPT_MARKER))

@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterable
-from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any
 
+from wfdb2dicom.system.regular_file import file_digest, open_regular
 from wfdb2dicom.system.whole_file import replace_file
 
 
@@ -35,7 +35,7 @@ class TokenFile:
     def read(self) -> dict[str, Any]:
         """Token (key ``token``) and description; empty when the file is missing or damaged."""
         try:
-            with open(self._path, "rb") as stream:
+            with open(open_regular(self._path), "rb") as stream:
                 content = json.loads(stream.readline().removeprefix(self._marker))
         except (OSError, ValueError):
             return {}
@@ -66,7 +66,7 @@ def new_token() -> str:
 
 def results_token(digests: Path) -> str:
     """The token of the results: a new one once any of them is not what the last aggregate wrote."""
-    return TokenFile(digests).current(lambda stored: all(_digest(p) == d for p, d in stored["files"].items()))
+    return TokenFile(digests).current(lambda stored: all(file_digest(p) == d for p, d in stored["files"].items()))
 
 
 def store_results(digests: Path, token: str, files: Iterable[Path]) -> None:
@@ -74,9 +74,4 @@ def store_results(digests: Path, token: str, files: Iterable[Path]) -> None:
 
     Not their times: Snakemake sets those when the job has ended.
     """
-    TokenFile(digests).store(token, files={str(path): _digest(str(path)) for path in files})
-
-
-def _digest(path: str) -> str:
-    with open(path, "rb") as stream:
-        return file_digest(stream, lambda: blake2b(digest_size=16)).hexdigest()
+    TokenFile(digests).store(token, files={str(path): file_digest(path) for path in files})

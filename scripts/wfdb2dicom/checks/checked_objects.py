@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wfdb2dicom.errors import mask_patient
+from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.table import TableError, encode_table, read_table
 from wfdb2dicom.system.whole_file import replace_file
 
@@ -102,7 +103,7 @@ def read_summary(path: Path) -> CheckSummary:
         When the file is damaged or of another version.
     """
     try:
-        return CheckSummary(**json.loads(path.read_bytes()))
+        return CheckSummary(**json.loads(read_file(path)))
     except (ValueError, TypeError) as error:
         raise TableError(f"{path} is not a whole summary of this version; delete it and run again") from error
 

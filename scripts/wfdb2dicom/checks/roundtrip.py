@@ -22,6 +22,7 @@ from wfdb2dicom.errors import StudyError, describe
 from wfdb2dicom.page.restore import Restored, restore
 from wfdb2dicom.records.header import Header, parse
 from wfdb2dicom.records.source_file import read_header_text
+from wfdb2dicom.system.regular_file import read_file
 
 _GAIN_TOLERANCE = 1e-9  # relative: decimal strings round 1/gain
 
@@ -64,7 +65,7 @@ def _roundtrip_one(options: dict[str, str], plan: PlanRow, row: ReceiptRow, sums
     try:
         if reason := _not_comparable(plan, row, sums):
             return CheckedObject(row.study_id, path, "open", (reason,))
-        content = Path(path).read_bytes()
+        content = read_file(path)
         restored = _restore(content, plan.record, record, options.get("lead_order", "source"), sums)
         details = tuple(_differences(restored, plan.record, record, sums))
     except (OSError, StudyError, ValueError) as error:

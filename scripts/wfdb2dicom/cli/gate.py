@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from wfdb2dicom.results.summary import verdict, words
+from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file
 
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge."""
-    summary = json.loads(args.summary.read_bytes())
+    summary = json.loads(read_file(args.summary))
     text = words(summary, args.max_failed) + (f"\nreport: {args.report}" if args.report else "")
     print(text)
     failure = verdict(summary, args.max_failed)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from wfdb2dicom.checks import roundtrip
+from wfdb2dicom.system.regular_file import read_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare; exit status 1 when something cannot be done, while differences are rows of the table."""
-    limit = args.sample.read_text(encoding="ascii").strip()
+    limit = read_file(args.sample).decode("ascii").strip()
     bad = roundtrip.roundtrip(args.plan, args.receipt, limit, args.table)
     print(f"roundtrip batch {args.receipt.stem}: {bad} DICOM objects do not give their WFDB files back")
     return 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wfdb2dicom.batches.tables import read_plan
 from wfdb2dicom.checks import sample, validate
+from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file
 
 
@@ -35,7 +36,7 @@ def _done(args: argparse.Namespace) -> str:
         limit = sample.limit_of_sample(sorted(args.receipts.glob("*.tsv")), args.size)
         replace_file(args.sample, f"{limit}\n".encode())
         return f"validate: sample of {args.size} studies drawn"
-    limit = args.sample.read_text(encoding="ascii").strip()
+    limit = read_file(args.sample).decode("ascii").strip()
     options, _ = read_plan(args.plan)
     bad = validate.validate(args.receipt, limit, options["dcm_dir"], args.table)
     return f"validate batch {args.receipt.stem}: {bad} DICOM objects have findings"

@@ -16,6 +16,7 @@ from wfdb2dicom.report.data import EXAMPLES, LISTED, Digest, Row, digest
 from wfdb2dicom.report.pictures import Picture, pictures
 from wfdb2dicom.results.remedies import remedy
 from wfdb2dicom.results.summary import size_words, verdict
+from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file
 from wfdb2dicom.words import duration
 
@@ -57,7 +58,7 @@ class Drawing:
 
 def run(request: Request) -> Path:
     """Write the report; the file takes its name when it is complete."""
-    summary = json.loads(request.summary.read_bytes())
+    summary = json.loads(read_file(request.summary))
     if request.max_failed is not None:
         summary["options"]["max_failed"] = request.max_failed
     found = digest(request.manifest, request.receipts)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING
+
+from wfdb2dicom.errors import ConfigError
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MOST = 1 << 30  # bytes of one call: Linux moves 2,147,479,552 at most, and other systems fewer
+
+
+class IrregularFile(OSError):
+    """A link, a FIFO, a device or a folder has the name of a file of ours."""
 
 
 def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_fd: int | None = None) -> int:
@@ -34,8 +40,10 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_
 
     Raises
     ------
+    IrregularFile
+        When it is a link, a FIFO, a device or a folder; the message says which.
     OSError
-        When it cannot be opened, or is a link, a FIFO, a device or a folder; says which.
+        When it cannot be opened.
     """
     try:
         fd = os.open(path, flags | _FLAGS, 0o666, dir_fd=dir_fd)
@@ -55,8 +63,34 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_
     return fd
 
 
-def _irregular(kind: str, path: str | os.PathLike[str]) -> OSError:
-    return OSError(errno.EINVAL, f"not a regular file but {kind}, remove it", os.fspath(path))
+def refuse_irregular(folder: str) -> None:
+    """Refuse FIFOs, devices, sockets and links to files below a folder: other programs would wait or follow.
+
+    Raises
+    ------
+    ConfigError
+        When there are some; names the first three.
+    """
+    found = sorted(_find_irregular(folder))
+    if found:
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise ConfigError(f"not regular files but links, FIFOs or devices: {', '.join(found[:3])}{more}; remove them")
+
+
+def _find_irregular(folder: str) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _find_irregular(entry.path)
+                elif not entry.is_file(follow_symlinks=False) and not entry.is_dir():
+                    yield entry.path
+    except FileNotFoundError:  # nothing has run here yet, or an entry was removed at this moment
+        return
+
+
+def _irregular(kind: str, path: str | os.PathLike[str]) -> IrregularFile:
+    return IrregularFile(errno.EINVAL, f"not a regular file but {kind}, remove it", os.fspath(path))
 
 
 def read_fully(fd: int, size: int) -> bytes:
@@ -79,6 +113,12 @@ def write_fully(fd: int, content: bytes) -> None:
     at = os.pwrite(fd, content if len(content) <= _MOST else memoryview(content)[:_MOST], 0)
     while at < len(content):
         at += os.pwrite(fd, memoryview(content)[at : at + _MOST], at)
+
+
+def append_fully(fd: int, content: bytes) -> None:
+    """Append all of `content` to a file opened with `os.O_APPEND`."""
+    while content:
+        content = content[os.write(fd, content) :]
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from wfdb2dicom.errors import Wfdb2DicomError
-from wfdb2dicom.system.regular_file import open_regular, read_file
+from wfdb2dicom.system.regular_file import IrregularFile, open_regular, read_file
 
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _ESCAPE = str.maketrans(_ESCAPES)
@@ -65,7 +65,10 @@ def read_table(
     TableError
         When it is not a whole table of these columns and this marker.
     """
-    content = read_file(path)
+    try:
+        content = read_file(path)
+    except IrregularFile as error:
+        raise TableError(f"{path} is {error.strerror}") from None
     head, body = "", content
     whole = content.endswith(b"\n")
     if marker:
