@@ -27,7 +27,7 @@ from wfdb2dicom.convert import Converter
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.sop_classes import SOP_CLASSES
 from wfdb2dicom.errors import StudyError, describe
-from wfdb2dicom.records.header import Header, parse_plain
+from wfdb2dicom.records.header import Header, parse
 from wfdb2dicom.records.source_file import read_header_text
 from wfdb2dicom.system.output_tree import OutputTree
 from wfdb2dicom.words import duration
@@ -94,8 +94,8 @@ def _of_record(record: str) -> list[tuple[str, str]]:
 
 def _header(record: str) -> Header:
     text = read_header_text(record + ".hea", "")
-    header = parse_plain(text)
-    if header is None or header.n_samples is None:
+    header = parse(text, record + ".hea")
+    if not header.is_plain:
         from wfdb2dicom.records.wfdb_reader import read_with_wfdb
 
         header = read_with_wfdb(record, "", text).header
