@@ -1,4 +1,15 @@
-"""Put the receipts of all batches together: result CSV, error log, manifest and summary."""
+"""Put the receipts of all batches together: result CSV, error log, manifest and summary.
+
+exit status:
+  0  the tables are written
+  1  a receipt is missing or damaged, or a table cannot be written
+  2  wrong arguments
+
+example:
+  wfdb2dicom aggregate --input-csv record_list.csv --dcm-dir dicom --plans results/plan --receipts \\
+      results/receipts --output-csv results/studies.csv --errors results/errors.log --manifest \\
+      results/manifest.parquet --summary results/summary.json
+"""
 
 import argparse
 import json

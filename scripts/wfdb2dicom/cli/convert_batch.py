@@ -1,4 +1,13 @@
-"""Convert the studies of one plan file and write their receipt."""
+"""Convert the studies of one plan file and write their receipt.
+
+exit status:
+  0  every study of the plan has its row in the receipt, also those that failed
+  1  the receipt or the DICOM files cannot be written
+  2  wrong arguments
+
+example:
+  wfdb2dicom convert-batch results/plan/001-000.tsv results/receipts/001-000.tsv
+"""
 
 import argparse
 import sys

@@ -1,4 +1,13 @@
-"""Convert one study of a plan file, as its batch would."""
+"""Convert one study of a plan file, as its batch would.
+
+exit status:
+  0  the DICOM file exists and is up to date
+  1  the study cannot be converted, or the plan does not hold it
+  2  wrong arguments
+
+example:
+  wfdb2dicom convert-study results/plan/001-000.tsv files/p9000/p90000001/s94000001/94000001.dcm
+"""
 
 import argparse
 import sys

@@ -1,4 +1,14 @@
-"""Join the tables of validate or roundtrip, show their summary, and fail when there are findings."""
+"""Join the tables of validate or roundtrip, show their summary, and fail when there are findings.
+
+exit status:
+  0  the tables are joined, or there are no findings
+  1  there are findings, or a table cannot be read
+  2  wrong arguments
+
+example:
+  wfdb2dicom findings collect validate --plans results/plan results/validation results/validation.tsv
+  wfdb2dicom findings judge results/validation.json
+"""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,14 @@
-"""Look whether files, plan and receipts agree, in several processes: exit status 0 if they do, 10 if not."""
+"""Look whether files, plan and receipts agree, in several processes.
+
+exit status:
+  0   they agree
+  1   a file cannot be read
+  2   wrong arguments
+  10  something changed, so that the study CSV has to be planned again
+
+example:
+  wfdb2dicom freshness results/plan results/receipts --watch-sources
+"""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,13 @@
-"""Show the summary of a run, and fail when too many of its studies did."""
+"""Show the summary of a run, and fail when too many of its studies did.
+
+exit status:
+  0  no more studies failed than --max-failed allows
+  1  too many studies failed, or the summary cannot be read
+  2  wrong arguments
+
+example:
+  wfdb2dicom gate results/summary.json results/gate.txt --max-failed 0.1
+"""
 
 import argparse
 import json
@@ -12,7 +21,7 @@ from wfdb2dicom.system.whole_file import replace_file
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser.add_argument("summary", type=Path, help="the JSON file that aggregate.py writes")
+    parser.add_argument("summary", type=Path, help="the JSON file that aggregate writes")
     parser.add_argument("passed", type=Path, help="file to write when not too many failed")
     parser.add_argument("--max-failed", type=float, default=0.05, help="share of the studies that may fail")
     parser.add_argument("--report", default="", help="page to name at the end")

@@ -1,4 +1,14 @@
-"""Cut a CSV of studies into batches: one plan file each, with all that converting them needs."""
+"""Cut a CSV of studies into batches: one plan file each, with all that converting them needs.
+
+exit status:
+  0  the plan files are written
+  1  the tables cannot be read, or the plan files cannot be written
+  2  wrong arguments
+
+example:
+  wfdb2dicom plan results/plan --receipts results/receipts --token first --input-csv record_list.csv \\
+      --wfdb-dir . --dcm-dir dicom
+"""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,14 @@
-"""Turn the DICOM objects of a batch back into WFDB files and compare their digests with SHA256SUMS.txt."""
+"""Turn the DICOM objects of a batch back into WFDB files and compare their digests with SHA256SUMS.txt.
+
+exit status:
+  0  the table of the batch is written; differences are rows of it
+  1  a file is missing
+  2  wrong arguments
+
+example:
+  wfdb2dicom roundtrip --sample results/sample.txt results/plan/001-000.tsv results/receipts/001-000.tsv \\
+      results/roundtrip/001-000.tsv
+"""
 
 import argparse
 from pathlib import Path

@@ -2,6 +2,16 @@
 
 Credentials come from the environment alone: WFDB2DICOM_ARCHIVE_USER and WFDB2DICOM_ARCHIVE_PASSWORD, or
 WFDB2DICOM_ARCHIVE_TOKEN; see docs/archive.md.
+
+exit status:
+  0  the table or the summary is written; an object that was refused is a row of the table
+  1  the archive cannot be used, or the summary counts objects that it did not take
+  2  wrong arguments
+
+example:
+  wfdb2dicom send batch --archive '{"url": "http://localhost:8042/dicom-web"}' --dcm-dir dicom --journals \\
+      results/store/journal results/receipts/001-000.tsv results/store/001-000.tsv
+  wfdb2dicom send summary results/store/summary.json results/store/001-000.tsv
 """
 
 import argparse

@@ -1,4 +1,15 @@
-"""Validate DICOM objects with dciodvfy and the project's checker: draw a sample, then write a table per batch."""
+"""Validate DICOM objects with dciodvfy and the project's checker: draw a sample, then write a table per batch.
+
+exit status:
+  0  the sample is drawn, or the table of the batch is written; findings are rows of it
+  1  a file is missing, or dciodvfy is not installed
+  2  wrong arguments
+
+example:
+  wfdb2dicom validate sample --size all --receipts results/receipts results/sample.txt
+  wfdb2dicom validate batch --sample results/sample.txt results/plan/001-000.tsv \\
+      results/receipts/001-000.tsv results/validation/001-000.tsv
+"""
 
 import argparse
 from pathlib import Path

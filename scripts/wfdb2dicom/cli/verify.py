@@ -1,4 +1,13 @@
-"""Check every receipt against the disk: each DICOM is there and is what its source and the options give."""
+"""Check every receipt against the disk: each DICOM is there and is what its source and the options give.
+
+exit status:
+  0  every DICOM file is what its source and the options give
+  1  something does not hold: the table lists it
+  2  wrong arguments
+
+example:
+  wfdb2dicom verify --plans results/plan --receipts results/receipts results/verify.tsv
+"""
 
 import argparse
 import sys

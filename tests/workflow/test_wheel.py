@@ -1,0 +1,87 @@
+"""The wheel in an empty environment: the command and the API with few dependencies, the workflow with the extra."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = [pytest.mark.slow, pytest.mark.workflow]
+FIVE_LINES = """
+import matplotlib.pyplot as plt, wfdb2dicom
+wfdb2dicom.convert_record(r"{record}", "ecg.dcm")
+ecg = wfdb2dicom.read("ecg.dcm")
+plt.plot(ecg.millivolts[:, ecg.leads.index("V1")])
+plt.savefig("v1.png")
+"""
+Install = Callable[[str, str], Path]
+
+
+def call(*command: object, cwd: Path, status: int = 0) -> str:
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    environment |= {"MPLBACKEND": "agg"}
+    done = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == status, done.stdout[-2000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=project, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):  # what is committed alone, as a clone has it
+        if not name.startswith("tests/") and (project / name).exists():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            call("cp", "-P", project / name, source / name, cwd=folder)
+    pip = (sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation")
+    call(*pip, "-w", folder, source, cwd=folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Install:
+    """A function that makes an empty environment, installs the wheel from the index that pip has, and names its bin."""
+
+    def make(name: str, extra: str) -> Path:
+        environment = tmp_path_factory.mktemp(name) / "venv"
+        call(sys.executable, "-m", "venv", environment, cwd=environment.parent)
+        call(environment / "bin/pip", "install", "-q", f"wfdb2dicom{extra} @ {wheel.as_uri()}", cwd=environment.parent)
+        return environment / "bin"
+
+    return make
+
+
+def test_the_wheel_alone_gives_the_command_and_the_api(install: Install, demo: Path, tmp_path: Path) -> None:
+    bin_ = install("plain", "")
+    record = demo / "files/p9000/p90000001/s94000001/94000001"
+    for package in ("snakemake", "jinja2", "jsonschema", "pynetdicom"):
+        call(bin_ / "python", "-c", f"import {package}", cwd=tmp_path, status=1)
+    call(bin_ / "python", "-c", FIVE_LINES.format(record=record), cwd=tmp_path)
+    assert (tmp_path / "v1.png").stat().st_size > 1000
+    command = bin_ / "wfdb2dicom"
+    call(command, "convert", record, "a.dcm", "--metadata", demo / "machine_measurements.csv", cwd=tmp_path)
+    assert call(command, "check", "a.dcm", "--record", record, cwd=tmp_path) == ""
+    assert "patient:          90000001" in call(command, "info", "a.dcm", cwd=tmp_path)
+    call(command, "restore", "a.dcm", "back", cwd=tmp_path)
+    assert (tmp_path / "back/94000001.dat").read_bytes() == record.with_suffix(".dat").read_bytes()
+    call(command, "draw", "a.dcm", "a.pdf", cwd=tmp_path)
+    words = call(command, "run", "--cores", "1", cwd=tmp_path, status=1)
+    assert words == "error: Snakemake is not installed; run: pip install 'wfdb2dicom[workflow]'\n"
+
+
+def test_the_extra_runs_the_workflow_without_a_clone(install: Install, demo: Path, tmp_path: Path) -> None:
+    bin_ = install("workflow", "[workflow]")
+    config = {"input_csv": str(demo / "record_list.csv"), "wfdb_dir": str(demo), "max_failed": 1.0}
+    config["metadata"] = str(demo / "machine_measurements.csv")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
+    run = (bin_ / "wfdb2dicom", "run", "--configfile", "mine.yaml", "--cores", "2")
+    call(*run, cwd=tmp_path)
+    assert (tmp_path / "results/studies.with_dcm.csv").exists() and (tmp_path / "results/report/index.html").exists()
+    assert len(list((tmp_path / "dicom").rglob("*.dcm"))) >= 10
+    assert "Nothing to be done" in call(*run, cwd=tmp_path)
+    call(*run, "verify", cwd=tmp_path)
