@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b, sha256
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,12 @@ from wfdb2dicom.records.header import INVALID_16, Header, Samples, parse
 from wfdb2dicom.records.plain_reader import plain_size, read_plain_samples
 from wfdb2dicom.records.readahead import ReadAhead
 from wfdb2dicom.records.samples import checksums, find_flat, find_invalid, verify_samples
-from wfdb2dicom.records.source_file import Source, read_header_text
+from wfdb2dicom.records.source_file import Source, header_text, read_header_text
 from wfdb2dicom.system.output_tree import OutputTree
+from wfdb2dicom.system.paths import is_zip
+
+if TYPE_CHECKING:
+    from wfdb2dicom.records.zip_source import ZipFiles
 
 
 class Converted(NamedTuple):
@@ -59,12 +64,15 @@ class PreparedRecord(NamedTuple):
         What is known besides the record.
     header, study
         None for a record that only wfdb reads; its header is then checked when its samples are read.
+    members : str
+        Where its files lie in a ZIP, see `wfdb2dicom.records.zip_source`; "" in a folder.
     """
 
     path: str
     acquisition: Acquisition
     header: Header | None = None
     study: ObjectDescription | None = None
+    members: str = ""
 
 
 class Encoded(NamedTuple):
@@ -97,7 +105,7 @@ class Converter:
     Parameters
     ----------
     wfdb_dir : str
-        The root of the records, "" to take any path.
+        The root of the records, a folder or a ZIP; "" to take any path.
     target : OutputTree
         The root of the DICOM files.
     options : Options
@@ -112,16 +120,30 @@ class Converter:
         self._options = options
         self._overwrite = overwrite
         self._ahead = ReadAhead()
+        self._zip = _open_zip(wfdb_dir)
+        self.zip_stamp = self._zip.stamp if self._zip else ""
 
-    def expect(self, record: str, dicom: str) -> None:
+    def expect(self, record: str, dicom: str, members: str = "") -> None:
         """Fetch the files ahead that converting this study will read; it is converted some studies later."""
+        if self._zip:
+            self._zip.expect(members)
+            return
         path = os.path.join(self._wfdb_dir, record)
         self._ahead.want(path + ".hea")
         if self._overwrite or not self._target.exists(dicom):  # a study that has its DICOM may need only its header
             self._ahead.want(path + ".dat")
 
-    def prepare(self, record: str, acquisition: Acquisition) -> PreparedRecord:
-        """Read and check the header of a record (path below `wfdb_dir`, no extension).
+    def prepare(self, record: str, acquisition: Acquisition, members: str = "") -> PreparedRecord:
+        """Read and check the header of a record.
+
+        Parameters
+        ----------
+        record : str
+            Its path below `wfdb_dir`, without extension.
+        acquisition : Acquisition
+            What is known besides the record.
+        members : str
+            Where its files lie in a ZIP, see `wfdb2dicom.records.zip_source`; "" in a folder.
 
         Raises
         ------
@@ -132,7 +154,8 @@ class Converter:
         """
         path = os.path.join(self._wfdb_dir, record)
         try:
-            text = read_header_text(path + ".hea", self._root, self._ahead.take(path + ".hea"))
+            with self._open(path, path + ".hea", members) as source:
+                text = header_text(source)
             header = parse(text, path + ".hea")
             if header.name != path.rpartition("/")[2]:
                 raise SubjectMismatch(
@@ -140,13 +163,14 @@ class Converter:
                     " record one name"
                 )
             if not (header.is_plain and header.has_checksums):
-                return PreparedRecord(path, acquisition)
+                return PreparedRecord(path, acquisition, members=members)
             try:
-                return PreparedRecord(path, acquisition, header, describe_object(header, acquisition, self._options))
+                study = describe_object(header, acquisition, self._options)
+                return PreparedRecord(path, acquisition, header, study, members)
             except (LeadError, UnitsError):
                 if self._options.other_signals != "omit":
                     raise
-                return PreparedRecord(path, acquisition)
+                return PreparedRecord(path, acquisition, members=members)
         except BaseException:
             self._ahead.drop(path + ".dat")
             raise
@@ -193,7 +217,7 @@ class Converter:
         assert not isinstance(encoded, Converted)
         return encoded
 
-    def check(self, record: str, dicom: str, acquisition: Acquisition) -> str:
+    def check(self, record: str, dicom: str, acquisition: Acquisition, members: str = "") -> str:
         """Compare a DICOM file with its source: the first difference in words, "" when there is none.
 
         Raises
@@ -203,7 +227,7 @@ class Converter:
         """
         if not self._target.exists(dicom):
             return "the file is missing"
-        encoded = self.encode(self.prepare(record, acquisition))
+        encoded = self.encode(self.prepare(record, acquisition, members))
         found = self._target.read(dicom, len(encoded.content))
         if found is None:
             return f"the file does not have the {len(encoded.content)} bytes that its source gives"
@@ -216,11 +240,11 @@ class Converter:
 
     def _encode(self, prepared: PreparedRecord, present: str) -> Encoded | Converted:
         """Encode a study, unless the file `present` is found to be up to date."""
-        path, _, header, study = prepared
+        path, _, header, study, members = prepared
         if header is None or study is None:
             return self._encode_any(prepared)
         signals = os.path.join(os.path.dirname(path), header.signal_file)
-        with Source(signals, self._root, self._ahead.take(signals)) as source:
+        with self._open(path, signals, members) as source:
             whole = source.size == plain_size(header)
             if present and whole and (current := self._current(present, header, study, source.mtime_ns)):
                 return current
@@ -233,14 +257,30 @@ class Converter:
     def _encode_any(self, prepared: PreparedRecord) -> Encoded:
         from wfdb2dicom.records.wfdb_reader import read_with_wfdb  # few data sets need it
 
-        path, acquisition, _, _ = prepared
-        text = read_header_text(path + ".hea", self._root)  # as it is now, like the samples
+        acquisition = prepared.acquisition
         omit = is_other if self._options.other_signals == "omit" else None
-        record = read_with_wfdb(path, self._root, text, omit)
+        with self._as_files(prepared) as (path, root):
+            text = read_header_text(path + ".hea", root)  # as it is now: wfdb reads it now
+            record = read_with_wfdb(path, root, text, omit)
         digest = b"" if record.header.has_checksums else blake2b(record.samples.tobytes()).digest()
         bits = 8 * record.samples.itemsize
         study = describe_object(record.header, acquisition, self._options, digest, bits)
         return _encode_samples(record.header, study, record.samples, checksums(record.samples))
+
+    def _open(self, record: str, path: str, members: str) -> Source:
+        """Open a file of a record, in the folder or in the ZIP."""
+        if self._zip:
+            return self._zip.open(record, path, members)
+        return Source(path, self._root, self._ahead.take(path))
+
+    @contextmanager
+    def _as_files(self, prepared: PreparedRecord) -> Iterator[tuple[str, str]]:
+        """Give the path of a record whose files wfdb can open, and the root that they must lie in."""
+        if self._zip:
+            with self._zip.unpacked(prepared.path, prepared.members) as path:
+                yield path, os.path.realpath(os.path.dirname(path))
+        else:
+            yield prepared.path, self._root
 
     def _current(self, dicom: str, header: Header, study: ObjectDescription, source_mtime_ns: int) -> Converted | None:
         """Describe the file on disk when it is what it should be and not older than its source.
@@ -263,6 +303,15 @@ class Converter:
             if mtime_ns >= source_mtime_ns and content == encoded.content:
                 return Converted("current", len(content), mtime_ns, sha256(content).hexdigest(), encoded.facts)
         return None
+
+
+def _open_zip(wfdb_dir: str) -> ZipFiles | None:
+    """Open the ZIP that `wfdb_dir` is; None where it is a folder."""
+    if not is_zip(wfdb_dir):
+        return None
+    from wfdb2dicom.records.zip_source import ZipFiles  # imports that a batch job from a folder does not need
+
+    return ZipFiles(wfdb_dir)
 
 
 def _encode_samples(header: Header, study: ObjectDescription, samples: Samples, sums: Sequence[int]) -> Encoded:

@@ -235,7 +235,7 @@ def test_dots_in_a_name_are_fine(tmp_path: Path) -> None:
     assert read(pack(tmp_path / "a.zip", {"b..c/..d": b"x"}), "b..c/..d") == b"x"
 
 
-@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 0.999])
+@pytest.mark.parametrize("kept", [0.01, 0.3, 0.9, 0.999])
 def test_a_zip_that_is_cut_short_is_refused(tmp_path: Path, kept: float) -> None:
     path = pack(tmp_path / "a.zip", {f"{n}.dat": CONTENT for n in range(50)})
     content = path.read_bytes()

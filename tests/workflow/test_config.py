@@ -128,7 +128,7 @@ class TestInputs:
             ({"input_csv": "wfdb"}, "input_csv: 'wfdb' is a folder, not a file"),
             ({"metadata": "/none.csv"}, "metadata: '/none.csv' does not exist (absolute path)"),
             ({"wfdb_dir": "none"}, "wfdb_dir: 'none' does not exist"),
-            ({"wfdb_dir": "studies.csv"}, "wfdb_dir: 'studies.csv' is a file, not a folder"),
+            ({"wfdb_dir": "studies.csv"}, "wfdb_dir: 'studies.csv' is neither a folder nor a ZIP"),
             ({"output_csv": "wfdb"}, "output_csv: 'wfdb' is a folder, not a file: name a file"),
             (
                 {"output_csv": "results/summary.json"},

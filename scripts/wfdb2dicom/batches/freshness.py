@@ -35,6 +35,7 @@ from wfdb2dicom.batches.tables import (
 from wfdb2dicom.batches.token import TokenFile
 from wfdb2dicom.errors import is_transient
 from wfdb2dicom.records.stamps import LOOKERS, further_sources, sources, stamp_of
+from wfdb2dicom.system.paths import is_zip
 from wfdb2dicom.system.pool import spread, studies_in, workers
 
 UNCHANGED, CHANGED = 0, 10  # exit status of `wfdb2dicom freshness`; a program that fails otherwise has another one
@@ -87,10 +88,15 @@ class Policy:
 
 
 def further_sources_changed(tree: str, row: PlanRow, receipt: ReceiptRow) -> bool:
-    """Whether a study's further signal files are not as they were when it was converted or failed."""
+    """Whether a study's further signal files are not as they were when it was converted or failed.
+
+    A study that failed in a ZIP has that for its further source: the same members of a fresh copy may be whole.
+    """
     if FURTHER_SOURCES not in receipt.facts:
         return False
     then: str = json.loads(receipt.facts)[FURTHER_SOURCES]
+    if row.members:
+        return stamp_of(tree) != then
     return further_sources(os.path.join(tree, row.record)) != then
 
 
@@ -112,7 +118,11 @@ def plan_token(
     policy = policy or Policy()
 
     def unchanged(stored: dict[str, Any]) -> bool:
-        if policy.overwrite or stored["plans"] != plans_digest(plans) or stored["inputs"] != stamps(inputs):
+        if (
+            policy.overwrite
+            or stored["plans"] != plans_digest(plans)
+            or stored["inputs"] != stamps([*inputs, *zips(wfdb_dir)])
+        ):
             return False
         if policy.watch_sources and wfdb_dir and not _lie_as_before(wfdb_dir, dict(stored["answers"])):
             return False
@@ -148,6 +158,11 @@ def store_plan_token(
 def stamps(files: Iterable[Path]) -> dict[str, str]:
     """``size:mtime_ns`` of each file, ``-`` for a missing one."""
     return {str(file): stamp_of(str(file)) for file in files}
+
+
+def zips(wfdb_dir: str) -> list[Path]:
+    """The ZIP that the records are in, if they are in one: its stamp stands for those of all its members."""
+    return [Path(wfdb_dir)] if is_zip(wfdb_dir) else []
 
 
 def plans_digest(plans: Path) -> str:
@@ -196,13 +211,19 @@ def _changed_by_program(plans: Path, receipts: Path, policy: Policy) -> bool:
     return anything_changed(plans, receipts, policy)  # the program could not do it
 
 
+def _sources_changed(rows: Iterable[PlanRow], wfdb_dir: str) -> bool:
+    if is_zip(wfdb_dir):  # its own stamp is that of an input of the plan
+        return False
+    tree = os.path.join(wfdb_dir, "")
+    return any(row.record and sources(tree + row.record) != row.sources for row in rows)
+
+
 def _batch_changed(plan: Path, receipts: Path, policy: Policy) -> bool:
     """Whether anything of one batch is not as its plan file or receipt says."""
     receipt = receipts / plan.name
     try:
         options, rows = read_plan(plan)
-        tree = os.path.join(options["wfdb_dir"], "")
-        if policy.watch_sources and any(row.record and sources(tree + row.record) != row.sources for row in rows):
+        if policy.watch_sources and _sources_changed(rows, options["wfdb_dir"]):
             return True
         if not receipt.exists():  # Snakemake runs the batch by itself
             return False

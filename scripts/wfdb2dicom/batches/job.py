@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,7 @@ from wfdb2dicom.batches.tables import (
 from wfdb2dicom.batches.worker import Job
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import OutputError
+from wfdb2dicom.system.paths import is_zip
 from wfdb2dicom.system.stable_storage import StableStorage
 
 
@@ -95,7 +98,7 @@ def run(
     todo = [n for n, result in enumerate(results) if result is None]
     if todo:
         job = Job(mapping["wfdb_dir"], mapping["dcm_dir"], Options.from_mapping(mapping), overwrite, rows)
-        with StableStorage(job.dcm_dir) as storage, Note(progress) as note:
+        with _leftovers_removed(job.wfdb_dir), StableStorage(job.dcm_dir) as storage, Note(progress) as note:
             check = partial(_require_unchanged, plan, digest)
             Supervisor(job, results, timeout, note, storage, check).run(todo, max(1, workers))
             check()
@@ -104,6 +107,21 @@ def run(
     summary = BatchSummary(plan.stem, len(rows), **count, seconds=time.monotonic() - start)
     _give_receipt(receipt, done, summary, started, generation)
     return summary
+
+
+@contextmanager
+def _leftovers_removed(wfdb_dir: str) -> Iterator[None]:
+    """Remove what killed workers, also those of earlier jobs, have left of records unpacked from a ZIP."""
+    if not is_zip(wfdb_dir):
+        yield
+        return
+    from wfdb2dicom.records.zip_source import remove_leftovers
+
+    remove_leftovers()
+    try:
+        yield
+    finally:
+        remove_leftovers()
 
 
 def _require_unchanged(plan: Path, digest: str) -> None:

@@ -33,7 +33,9 @@ from wfdb2dicom.inputs.measurements import MISSING, read_metadata
 from wfdb2dicom.inputs.patients import read_patients, with_patient
 from wfdb2dicom.inputs.studies import Locator, read_studies
 from wfdb2dicom.records import stamps
+from wfdb2dicom.records.zip_index import Found, ZipIndex
 from wfdb2dicom.system.current_run import current_run
+from wfdb2dicom.system.paths import is_zip
 from wfdb2dicom.system.pool import spread
 
 KNOWN_FAILURES = "known_failures"  # folder within that of the plan files
@@ -116,33 +118,37 @@ def make(config: PlanConfig, plans: Path, receipts: Path, token: str) -> PlanSum
     ConfigError
         When the study CSV or the metadata cannot be used.
     """
-    inputs = freshness.stamps(config.tables())
-    locator = Locator(Path(config.wfdb_dir))
+    inputs = freshness.stamps([*config.tables(), *freshness.zips(config.wfdb_dir)])
+    index = ZipIndex(config.wfdb_dir) if is_zip(config.wfdb_dir) else None
+    locator = Locator(Path(config.wfdb_dir), index.directory if index else None)
     rows, warnings = read_rows(config, locator)
     count = batch_count(len(rows), config.studies_per_job, config.max_studies_per_job)
     batches = sorted(assign(rows, count).items())
     failures = {} if config.policy.overwrite else _failures_elsewhere(receipts, {name for name, _ in batches})
     with current_run():
         _remove_others(plans, {name for name, _ in batches})
-    again = 0
-    for batch in spread(partial(_plan_batch, config, receipts), batches, threads=_threads(config, batches)):
+    again = failed = 0
+    threads = 1 if index else _threads(config, batches)
+    for batch in spread(partial(_plan_batch, config, receipts, index), batches, threads=threads):
         write_plan(plans / f"{batch.name}.tsv", config.output_options(), batch.rows, batch.generation)
         if batch.runs:
             before = failures | {row.study_id: row for row in batch.done}
             if known := known_failures(batch.rows, before, config.wfdb_dir, config.policy):
                 write_receipt(plans / KNOWN_FAILURES / f"{batch.name}.tsv", known, sync=False)
         again += batch.runs and bool(batch.generation)
+        failed += sum(bool(row.error) for row in batch.rows)
     freshness.store_plan_token(plans, token, inputs, locator.answers)
-    return PlanSummary(len(rows), sum(bool(row.error) for row in rows), len(batches), again, warnings)
+    return PlanSummary(len(rows), failed, len(batches), again, warnings)
 
 
-def _plan_batch(config: PlanConfig, receipts: Path, batch: tuple[str, list[PlanRow]]) -> _Planned:
+def _plan_batch(
+    config: PlanConfig, receipts: Path, index: ZipIndex | None, batch: tuple[str, list[PlanRow]]
+) -> _Planned:
     """Look at the sources of a batch, and whether its receipt still holds."""
     name, rows = batch
-    tree = os.path.join(config.wfdb_dir, "")
     # In the order of the tree, not that of the CSV: that reads neighbours one after the other.
     rows = sorted(rows, key=lambda row: (row.record, row.study_id))
-    rows = [row._replace(sources=stamps.sources(tree + row.record)) if row.record else row for row in rows]
+    rows = _with_zip_members(rows, index) if index else _with_sources(rows, config.wfdb_dir)
     path = receipts / f"{name}.tsv"
     if not path.exists():
         return _Planned(name, rows, [], "", runs=True)
@@ -150,6 +156,20 @@ def _plan_batch(config: PlanConfig, receipts: Path, batch: tuple[str, list[PlanR
     if done and config.policy.holds(rows, done, config.output_options()):
         return _Planned(name, rows, done, str(read_run(path).get("generation", "")), runs=False)
     return _Planned(name, rows, done, secrets.token_hex(4), runs=True)
+
+
+def _with_sources(rows: list[PlanRow], wfdb_dir: str) -> list[PlanRow]:
+    tree = os.path.join(wfdb_dir, "")
+    return [row._replace(sources=stamps.sources(tree + row.record)) if row.record else row for row in rows]
+
+
+def _with_zip_members(rows: list[PlanRow], index: ZipIndex) -> list[PlanRow]:
+    found = iter(index.find(row.record for row in rows if row.record))
+    return [_in_zip(row, next(found)) if row.record else row for row in rows]
+
+
+def _in_zip(row: PlanRow, files: Found) -> PlanRow:
+    return row._replace(sources=files.sources, members=files.members, error=row.error or files.error)
 
 
 def _threads(config: PlanConfig, batches: list[tuple[str, list[PlanRow]]]) -> int:

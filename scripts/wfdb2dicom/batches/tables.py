@@ -25,7 +25,8 @@ FURTHER_SOURCES = "further_sources"  # among the facts of a receipt row
 class PlanRow(NamedTuple):
     """A study as `plan` saw it; ``error`` is why it cannot be converted, if that is known already.
 
-    ``sources`` holds ``size:mtime_ns`` of the header and of each signal file, comma separated, ``-`` for a missing one.
+    ``sources`` holds ``size:mtime_ns`` of the header and of each signal file, comma separated, ``-`` for a missing one;
+    ``size:CRC-32`` where they lie in a ZIP, and then ``members`` says at which places of it.
     """
 
     study_id: str
@@ -35,6 +36,7 @@ class PlanRow(NamedTuple):
     sources: str
     acquisition: str
     error: str
+    members: str = ""
 
 
 class ReceiptRow(NamedTuple):

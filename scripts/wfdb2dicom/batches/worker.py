@@ -17,7 +17,7 @@ from wfdb2dicom.batches.worker_reports import send
 from wfdb2dicom.convert import Converter, PreparedRecord
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import CHANGED, OutputError, describe, is_transient
-from wfdb2dicom.records.stamps import further_sources, sources
+from wfdb2dicom.records.stamps import further_sources, sources, stamp_of
 from wfdb2dicom.system.linux import die_with_parent, keep_freed_memory
 from wfdb2dicom.system.output_tree import OutputTree
 
@@ -62,13 +62,13 @@ class Job:
         """Have a study's files fetched."""
         row = self.rows[n]
         if row.record:
-            converter.expect(row.record, row.dicom)
+            converter.expect(row.record, row.dicom, row.members)
 
     def prepare(self, converter: Converter, n: int) -> PreparedRecord | Exception:
         """Read and check a study's header; what is wrong with it is returned."""
         row = self.rows[n]
         try:
-            return converter.prepare(row.record, Acquisition.from_json(row.acquisition))
+            return converter.prepare(row.record, Acquisition.from_json(row.acquisition), row.members)
         except Exception as error:  # whatever a study's files provoke is that study's error
             return error
 
@@ -76,15 +76,15 @@ class Job:
         """What became of a study."""
         row = self.rows[n]
         if isinstance(prepared, Exception):
-            return failure(row, self._words(prepared, row))
-        further = ""
+            return failure(row, self._words(prepared, row, converter), _with_further("", converter.zip_stamp))
+        further = converter.zip_stamp
         try:
-            further = _further_sources(prepared)  # as the files are before they are read
+            further = further or _further_sources(prepared)  # as the files are before they are read
             converted = converter.convert(prepared, row.dicom)
         except OutputError:
             raise
         except Exception as error:
-            return failure(row, self._words(error, row), _with_further("", further))
+            return failure(row, self._words(error, row, converter), _with_further("", further))
         return ReceiptRow(
             row.study_id,
             converted.status,
@@ -94,15 +94,19 @@ class Job:
             str(converted.size),
             str(converted.mtime_ns),
             converted.sha256,
-            _with_further(converted.facts, further),
+            _with_further(converted.facts, "" if converter.zip_stamp else further),
         )
 
-    def _words(self, error: Exception, row: PlanRow) -> str:
+    def _words(self, error: Exception, row: PlanRow, converter: Converter) -> str:
         """The error's words; they say so when the files are not as planned, for then they may be again."""
         words = describe(error)
-        if is_transient(words) or sources(os.path.join(self.wfdb_dir, row.record)) == row.sources:
+        if is_transient(words):
             return words
-        return words + CHANGED
+        if row.members:
+            unchanged = stamp_of(self.wfdb_dir) == converter.zip_stamp
+        else:
+            unchanged = sources(os.path.join(self.wfdb_dir, row.record)) == row.sources
+        return words if unchanged else words + CHANGED
 
 
 def _further_sources(prepared: PreparedRecord) -> str:

@@ -124,7 +124,7 @@ def _check(chunk: _Chunk) -> tuple[int, list[Discrepancy]]:
     found = []
     for plan, result in chunk.rows:
         try:
-            finding = converter.check(plan.record, plan.dicom, Acquisition.from_json(plan.acquisition))
+            finding = converter.check(plan.record, plan.dicom, Acquisition.from_json(plan.acquisition), plan.members)
             if not finding and file_digest(target.path(plan.dicom), "sha256") != result.sha256:
                 finding = "the file follows from its source but is not the one that its receipt describes"
         except Exception as error:  # a source that is gone or damaged is a finding

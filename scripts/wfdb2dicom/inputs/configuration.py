@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator, ValidationError  # type: ignore[imp
 
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.studies import check_beginning
+from wfdb2dicom.system.zip_directory import require_zip
 
 INPUT_FILES = ("input_csv", "metadata", "patients")
 INPUTS = (*INPUT_FILES, "wfdb_dir")
@@ -134,11 +135,12 @@ def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False)
             kind = "is a folder, not a file" if path.is_dir() else "does not exist"
             raise ConfigError(f"{key}: {options[key]!r} {kind} ({_seen_from(path)}): correct the path")
     folder = Path(options["wfdb_dir"])
-    if not folder.is_dir() and not may_be_made_later:
-        kind = "is a file, not a folder" if folder.exists() else "does not exist"
+    if folder.exists() and not folder.is_dir():
+        require_zip(options["wfdb_dir"])
+    elif not folder.exists() and not may_be_made_later:
         raise ConfigError(
-            f"wfdb_dir: {options['wfdb_dir']!r} {kind} ({_seen_from(folder)}): "
-            "name the folder to which the paths in input_csv are relative"
+            f"wfdb_dir: {options['wfdb_dir']!r} does not exist ({_seen_from(folder)}): "
+            "name the folder to which the paths in input_csv are relative, or its ZIP"
         )
     csv = Path(options["input_csv"])
     paths = options["path_col"]

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from wfdb2dicom.acquisition import as_text, normalise_id, normalise_time
 from wfdb2dicom.errors import ConfigError, PathError, StudyError, SubjectMismatch, describe
 from wfdb2dicom.inputs.csv_text import iter_rows, missing_column
+from wfdb2dicom.system.zip_directory import ZipDirectory
 
 __all__ = ["IdError", "Locator", "Study", "identify", "iter_rows", "read_studies", "study_key"]
 
@@ -118,18 +119,25 @@ class Locator:
     Whether ``files/`` stands between wfdb_dir and a folder is looked up once for each top folder (1,000 of them in
     MIMIC-IV-ECG, not 800,035 records), so trees and CSVs that mix both forms come out right.
 
+    Parameters
+    ----------
+    wfdb_dir : Path
+    directory : ZipDirectory, optional
+        Of wfdb_dir, where that is a ZIP.
+
     Attributes
     ----------
     answers : dict
         What was asked of the disk, and whether it was there: all that the results depend on besides the arguments.
-        Paths relative to wfdb_dir; those of folders end in a slash.
+        Paths relative to wfdb_dir; those of folders end in a slash. Empty for a ZIP, which is asked no disk.
     """
 
-    def __init__(self, wfdb_dir: Path) -> None:
+    def __init__(self, wfdb_dir: Path, directory: ZipDirectory | None = None) -> None:
+        self._directory = directory
         self.answers: dict[str, bool] = {}
         self._root = os.path.abspath(wfdb_dir)
         self._roots = tuple({root.rstrip("/") + "/" for root in (self._root, os.path.realpath(wfdb_dir))})
-        self._name = os.path.basename(self._root)
+        self._name = directory.top if directory else os.path.basename(self._root)
         self._prefixes: dict[str, str | None] = {}
 
     def locate(self, cell: str) -> tuple[str, str]:
@@ -226,6 +234,8 @@ class Locator:
         return self._ask(path + "/") if known is None else known
 
     def _ask(self, path: str) -> bool:
+        if self._directory is not None:
+            return self._directory.has(path)
         test = os.path.isdir if path.endswith("/") else os.path.exists
         answer = self.answers[path] = test(f"{self._root}/{path}")
         return answer

@@ -72,9 +72,14 @@ def read_header_text(path: str, root: str = "", fd: int | None = None) -> bytes:
         When the file is empty or longer than any header is.
     """
     with Source(path, root, fd) as source:
-        if source.size > MAX_HEADER_BYTES:
-            raise HeaderError(f"{path} has {source.size} bytes; a WFDB header has a few thousand")
-        text = source.read(source.size)
+        return header_text(source)
+
+
+def header_text(source: Source) -> bytes:
+    """The bytes of a header file that is open already; see `read_header_text`."""
+    if source.size > MAX_HEADER_BYTES:
+        raise HeaderError(f"{source.path} has {source.size} bytes; a WFDB header has a few thousand")
+    text = source.read(source.size)
     if not text.strip():
-        raise HeaderError(f"{path} is empty; fetch it again")
+        raise HeaderError(f"{source.path} is empty; fetch it again")
     return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 from wfdb2dicom.errors import StudyError
@@ -84,13 +84,25 @@ def _usual_signal_file(record: str) -> tuple[str, str]:
     return "", "-"
 
 
-def _named_signal_files(record: str, *, inner: bool = False) -> list[str]:
-    """Paths of the signal files that a header names, none of one that cannot be parsed.
+def _named_signal_files(record: str) -> list[str]:
+    """Paths of the signal files that a header names, none of one that cannot be parsed; see `named_files`."""
+    return named_files(record, read_header_text)
 
-    Of a multi-segment record those of its segments, and their headers; `inner` says that it is a segment itself.
+
+def named_files(record: str, read_text: Callable[[str], bytes], *, inner: bool = False) -> list[str]:
+    """Paths of the files that the header of a record names, besides itself; none of one that cannot be parsed.
+
+    Parameters
+    ----------
+    record : str
+        Path of the record without extension.
+    read_text : callable
+        The content of a header by its path; raises `OSError` or `StudyError` where it cannot be read.
+    inner : bool
+        Whether it is a segment itself. Of a multi-segment record the segments' files are given, and their headers.
     """
     try:
-        header = parse(read_header_text(record + ".hea"))
+        header = parse(read_text(record + ".hea"))
     except (OSError, StudyError):
         return []
     folder = os.path.dirname(record)
@@ -100,5 +112,5 @@ def _named_signal_files(record: str, *, inner: bool = False) -> list[str]:
     # The lines of a multi-segment header name records, and those have no segments themselves (header(5)).
     parts = dict.fromkeys(segment.name for segment in header.segments if segment.name != "~")
     files = [os.path.join(folder, name) for name in list(parts)[:_MOST_FILES]]
-    segments = [[file + ".hea", *([] if inner else _named_signal_files(file, inner=True))] for file in files]
+    segments = [[file + ".hea", *([] if inner else named_files(file, read_text, inner=True))] for file in files]
     return list(dict.fromkeys(chain.from_iterable(segments)))[:_MOST_FILES]

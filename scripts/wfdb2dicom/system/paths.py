@@ -16,3 +16,8 @@ def real_path(fd: int, path: str) -> str:
 def is_below(path: str, root: str) -> bool:
     """Whether a resolved path is `root` or lies below it."""
     return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+def is_zip(path: str) -> bool:
+    """Whether a path is taken for a ZIP: that of a file, not of a folder."""
+    return bool(path) and os.path.isfile(path)

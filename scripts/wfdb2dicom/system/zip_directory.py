@@ -12,7 +12,8 @@ import stat
 import struct
 from array import array
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from functools import cached_property
+from typing import Any, BinaryIO, NamedTuple
 
 from wfdb2dicom.errors import ConfigError, SignalError
 from wfdb2dicom.system.zip_member import DEFLATED, STORED, Member
@@ -33,11 +34,6 @@ class _Extent(NamedTuple):
     size: int
     entries: int
     shift: int
-
-
-def is_zip(path: str) -> bool:
-    """Whether a path is taken for a ZIP: that of a file, not of a folder."""
-    return bool(path) and os.path.isfile(path)
 
 
 class ZipDirectory:
@@ -179,14 +175,33 @@ class ZipDirectory:
         wanted = name.casefold()
         return next((other for other in self._places if other.casefold() == wanted), "")
 
+    @cached_property
+    def _files_per_folder(self) -> tuple[Any, Any]:
+        """Hashes of all folders that hold files, sorted, and how many these are."""
+        import numpy as np
+
+        return np.unique(np.frombuffer(self._parents, "q"), return_counts=True)
+
     def neighbours(self, names: list[str]) -> list[int]:
         """How many files lie in the folder of each of these."""
         import numpy as np
 
-        folders, counts = np.unique(np.frombuffer(self._parents, "q"), return_counts=True)
+        folders, counts = self._files_per_folder
         wanted = np.array([hash(self._key(name).rpartition("/")[0]) for name in names], "q")
         places = np.minimum(np.searchsorted(folders, wanted), len(folders) - 1)
         return [int(n) for n in np.where(folders[places] == wanted, counts[places], 0)]
+
+
+def require_zip(path: str) -> None:
+    """Refuse what is not a whole ZIP, without reading which members it has.
+
+    Raises
+    ------
+    ConfigError
+        With the remedy.
+    """
+    with _open(path) as stream:
+        _find_extent(stream.fileno(), path)
 
 
 def find_member(path: str, name: str) -> Member | None:
@@ -259,8 +274,15 @@ def _find_extent(fd: int, path: str) -> _Extent:
         at = tail.rfind(b"PK\5\6", 0, at)
     if at < 0:
         begins = os.pread(fd, 4, 0) == b"PK\3\4"
-        reason = "ends before its central directory: it is cut short, or still being downloaded" if begins else ""
-        raise ConfigError(f"wfdb_dir: {path!r} {reason or 'is neither a folder nor a ZIP'}: fetch the whole ZIP")
+        if begins:
+            raise ConfigError(
+                f"wfdb_dir: {path!r} ends before its central directory: it is cut short, or still being downloaded: "
+                "fetch the whole ZIP"
+            )
+        raise ConfigError(
+            f"wfdb_dir: {path!r} is neither a folder nor a ZIP: name the folder to which the paths in input_csv are "
+            "relative, or its ZIP"
+        )
     _, disk, _, _, entries, size, offset, _ = _END.unpack_from(tail, at)
     end = tail_at + at
     if at >= _LOCATOR_64.size and tail[at - _LOCATOR_64.size : at - _LOCATOR_64.size + 4] == b"PK\6\7":

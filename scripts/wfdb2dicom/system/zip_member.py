@@ -22,7 +22,7 @@ class Member(NamedTuple):
     Attributes
     ----------
     name : str
-        Its whole path in the ZIP.
+        Its path in the ZIP, or the end of it.
     offset : int
         Of its local header, in bytes from the start of the file.
     compressed, size : int
@@ -91,7 +91,7 @@ def _content_at(data: bytes, member: Member, path: str) -> int:
     differs = (
         magic != b"PK\3\4"
         or method != member.method
-        or (name + start <= len(data) and data[start : start + name] not in spellings(member.name))
+        or (name + start <= len(data) and not data[start : start + name].endswith(_spellings(member.name)))
         or (not flags & _STATED_LATER and (crc != member.crc or size not in (member.size, _ZIP64)))
     )
     if differs:
@@ -99,7 +99,7 @@ def _content_at(data: bytes, member: Member, path: str) -> int:
     return start + int(name) + int(extra)
 
 
-def spellings(name: str) -> tuple[bytes, ...]:
+def _spellings(name: str) -> tuple[bytes, ...]:
     """The bytes that may be the name of a member in a ZIP; programs differ on the encoding."""
     return (name.encode(), name.encode("cp437", "replace"))
 

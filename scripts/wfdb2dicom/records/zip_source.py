@@ -1,0 +1,176 @@
+"""Records in a ZIP, read in place by batch jobs: the plan says where each file lies, no central directory is read.
+
+wfdb reads files by their names, so a record that needs it is unpacked for it into a private folder, which holds a lock
+while it is used. `remove_leftovers` removes those of processes that were killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from wfdb2dicom.errors import SignalError, StudyError
+from wfdb2dicom.records.source_file import OPEN_SOURCE, Source
+from wfdb2dicom.system.zip_member import Member, read_member
+
+_FOLDER = "wfdb2dicom-zip-"  # and the number of the process
+
+
+def members_text(members: Mapping[str, Member]) -> str:
+    """The files of a record for the plan file: compact JSON, names relative to the folder of the record."""
+    return json.dumps([[name, *member[1:]] for name, member in members.items()], separators=(",", ":"))
+
+
+def parse_members(text: str) -> dict[str, Member]:
+    """What `members_text` was made of; the names of members are but their ends."""
+    return {name: Member(os.path.basename(name), *rest) for name, *rest in json.loads(text or "[]")}
+
+
+class ZipFiles:
+    """The files of records in a ZIP, which is open as long as this object lives.
+
+    Parameters
+    ----------
+    path : str
+        The ZIP.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = os.open(path, OPEN_SOURCE)
+        status = os.fstat(self._fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise SignalError(f"{path} is not a regular file")
+        self.mtime_ns = status.st_mtime_ns
+        self.stamp = f"{status.st_size}:{status.st_mtime_ns}"
+
+    def __del__(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            os.close(self._fd)
+
+    def expect(self, members: str) -> None:
+        """Have the kernel fetch the files of a record, see `members_text`."""
+        if hasattr(os, "posix_fadvise"):  # not on macOS
+            for member in parse_members(members).values():
+                with contextlib.suppress(OSError):
+                    os.posix_fadvise(self._fd, member.offset, member.compressed, os.POSIX_FADV_WILLNEED)
+
+    def open(self, record: str, path: str, members: str) -> Source:
+        """A file of a record.
+
+        Parameters
+        ----------
+        record : str
+            Path of the record, that of the ZIP in front, without extension.
+        path : str
+            Path of the file, that of the ZIP in front.
+        members : str
+            The files of the record, see `members_text`.
+
+        Raises
+        ------
+        FileNotFoundError
+            When the ZIP does not have it.
+        """
+        name = path.removeprefix(os.path.join(os.path.dirname(record), ""))
+        member = parse_members(members).get(name)
+        if member is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return _MemberSource(path, self, self._fd, member, self._path)
+
+    @contextlib.contextmanager
+    def unpacked(self, record: str, members: str) -> Iterator[str]:
+        """The path of a record that is unpacked, for as long as the context lasts.
+
+        Errors that name it there name it as it is called in the ZIP.
+        """
+        with _private_folder() as folder:
+            for name in parse_members(members):
+                file = Path(folder, name)
+                if not file.resolve().is_relative_to(Path(folder).resolve()):
+                    continue  # named with '..', which the readers of records refuse
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with self.open(record, os.path.join(os.path.dirname(record), name), members) as source:
+                    file.write_bytes(source.read(source.size))
+            try:
+                yield os.path.join(folder, os.path.basename(record))
+            except StudyError as error:
+                raise type(error)(str(error).replace(folder, os.path.dirname(record))) from error
+            except OSError as error:
+                if isinstance(error.filename, str):
+                    error.filename = error.filename.replace(folder, os.path.dirname(record))
+                raise
+
+
+class _MemberSource(Source):
+    """A file in a ZIP; it is inflated when it is read."""
+
+    __slots__ = ("_member", "_zip")
+
+    def __init__(self, path: str, files: ZipFiles, fd: int, member: Member, zip_path: str) -> None:
+        self.path = path
+        self.fd = fd
+        self.size = member.size
+        self.mtime_ns = files.mtime_ns
+        self._member = member
+        self._zip = zip_path
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the ZIP open."""
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes from the start of the file."""
+        content = read_member(self.fd, self._member, self._zip)
+        return content if len(content) <= size else content[:size]
+
+
+@contextlib.contextmanager
+def _private_folder() -> Iterator[str]:
+    """A folder that only this user may enter, locked while it is used and removed at the end."""
+    folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-")
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(fd)
+
+
+def remove_leftovers() -> None:
+    """Remove the private folders of this user's processes that were killed while they used them."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        pid = path.name.removeprefix(_FOLDER).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if path.lstat().st_uid == os.getuid() and pid.isdecimal() and not _lives(int(pid)) and _is_free(path):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _is_free(path: Path) -> bool:
+    """Whether no process holds the lock of a folder, also none in another container that shares the place."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return True
