@@ -3,6 +3,24 @@
 A failed study is data, not a failed job: an error of the study itself is raised as a `StudyError` (or as an `OSError`
 on its source files) and ends as text in the ``dcm_error`` column. Errors that are not a study's (`OutputError`,
 `ConfigError`) stop the job or the run.
+
+::
+
+    Wfdb2DicomError
+    ├── StudyError                the study cannot be converted
+    │   ├── HeaderError
+    │   ├── SignalError
+    │   │   └── ChecksumError
+    │   ├── SubjectMismatch
+    │   ├── LeadError, UnitsError
+    │   ├── DateError
+    │   ├── UidError, PathError, RangeError
+    │   ├── ValidationFailed
+    │   └── RestoreError, MetadataError, ...   (beside what raises them)
+    ├── ConfigError               an option, table or argument is wrong
+    │   └── ArgumentError
+    ├── OutputError               a file cannot be written
+    └── EcgError, TableError, ... (beside what raises them)
 """
 
 import builtins
