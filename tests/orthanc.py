@@ -66,6 +66,7 @@ class Orthanc:
             "DicomAet": self.aet,
             "DicomCheckCalledAet": False,
             "DicomAlwaysAllowStore": True,
+            "DicomAlwaysAllowFind": True,
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": bool(user),
             "RegisteredUsers": {user: password} if user else {},

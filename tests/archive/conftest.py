@@ -14,7 +14,7 @@ import pytest
 from orthanc import Orthanc
 from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.archive.send import Row, read
+from wfdb2dicom.archive.sent_table import SentObject, read_sent
 from wfdb2dicom.batches.tables import ReceiptRow, read_receipt, write_receipt
 
 LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -72,7 +72,7 @@ class Batch:
         record.with_suffix(".dat").write_bytes(samples.tobytes())
 
     def uids(self) -> list[str]:
-        """The objects that the receipt speaks of, sorted."""
+        """The objects of the receipt, sorted."""
         return sorted(self.uids_in_order())
 
     def uids_in_order(self) -> list[str]:
@@ -84,9 +84,9 @@ class Batch:
         files = [self.dcm_dir / row.dicom for row in read_receipt(self.receipt) if row.facts]
         return list(zip(self.uids_in_order(), files, strict=True))
 
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, SentObject]:
         """The table by study; superseded objects aside."""
-        return {row.study_id: row for row in read(self.table)[1] if row.status != "superseded"}
+        return {row.study_id: row for row in read_sent(self.table)[1] if row.status != "superseded"}
 
     def statuses(self) -> list[str]:
         return [row.status for row in self.rows().values()]

@@ -14,10 +14,11 @@ from pydicom.uid import ExplicitVRLittleEndian, TwelveLeadECGWaveformStorage
 from pynetdicom import AE
 
 from orthanc import Orthanc
-from wfdb2dicom.archive.client import Object
-from wfdb2dicom.archive.cstore import StoreClient
-from wfdb2dicom.archive.send import read
-from wfdb2dicom.archive.settings import Credentials, DimseArchive
+from wfdb2dicom.archive.client import DicomObject
+from wfdb2dicom.archive.credentials import Credentials
+from wfdb2dicom.archive.cstore import CStoreClient
+from wfdb2dicom.archive.sent_table import read_sent
+from wfdb2dicom.archive.settings import DimseArchive
 
 from .conftest import Batch, address, clean_environment
 
@@ -67,7 +68,7 @@ def test_a_changed_object_is_sent_and_an_unchanged_one_is_not(
     done = batch.send(address(orthanc, protocol))
     assert done.stdout.startswith("store 001-000: 6 objects, 1 sent, 5 there already, 0 not taken")
     assert orthanc.instances() == sorted([*before, new])
-    (superseded,) = [row for row in read(batch.table)[1] if row.status == "superseded"]
+    (superseded,) = [row for row in read_sent(batch.table)[1] if row.status == "superseded"]
     assert (superseded.study_id, superseded.sop_instance_uid) == ("40000002", old)
 
 
@@ -171,12 +172,12 @@ def test_by_cstore_no_object_waits_for_delayed_acknowledgements(make_batch: Make
     """Measured against pynetdicom's own settings at the same archive: they take seven times as long."""
     batch = make_batch(80)
     ours, theirs = (
-        [Object(uid, TwelveLeadECGWaveformStorage, path.read_bytes()) for uid, path in half]
+        [DicomObject(uid, TwelveLeadECGWaveformStorage, path.read_bytes()) for uid, path in half]
         for half in (batch.objects()[::2], batch.objects()[1::2])
     )
-    client = StoreClient(DimseArchive("127.0.0.1", orthanc.dicom_port, orthanc.aet), Credentials())
+    client = CStoreClient(DimseArchive("127.0.0.1", orthanc.dicom_port, orthanc.aet), Credentials())
     begin = time.monotonic()
-    assert {verdict.status for _, verdict in client.send(ours)} == {"stored"}
+    assert {answer.status for _, answer in client.send(ours)} == {"taken"}
     quick = time.monotonic() - begin
     client.close()
     entity = AE()
@@ -212,11 +213,14 @@ def test_another_archive_gets_everything(make_batch: MakeBatch, orthanc: Orthanc
     assert "0 sent, 6 there already" in back.stdout
 
 
-def test_a_journal_cut_off_by_a_power_failure_is_gone_on_with(make_batch: MakeBatch, orthanc: Orthanc) -> None:
+def test_a_journal_cut_off_by_a_power_failure_is_continued_and_what_it_lost_is_asked_for(
+    make_batch: MakeBatch, orthanc: Orthanc
+) -> None:
     batch = make_batch()
     batch.send(address(orthanc, "cstore"))
     (journal,) = batch.journals.rglob("*.tsv")
     journal.write_bytes(journal.read_bytes()[:-20])
     done = batch.send(address(orthanc, "cstore"))
-    assert "1 sent, 5 there already, 0 not taken" in done.stdout
+    assert "0 sent, 6 there already, 0 not taken" in done.stdout
+    assert sorted(batch.statuses()) == ["present"] + ["stored"] * 5
     assert batch.send(address(orthanc, "cstore")).stdout.startswith("store 001-000: 6 objects, 0 sent")

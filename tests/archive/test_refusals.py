@@ -18,10 +18,12 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
 from orthanc import Orthanc, free_port
-from wfdb2dicom.archive import send
-from wfdb2dicom.archive.client import judge
+from wfdb2dicom.archive.client import ArchiveError, answer_of_status
 from wfdb2dicom.archive.connect import connect
-from wfdb2dicom.archive.settings import ArchiveError, Credentials, parse
+from wfdb2dicom.archive.credentials import Credentials
+from wfdb2dicom.archive.send import BatchTotals, send_batch
+from wfdb2dicom.archive.sent_table import resend_token, unsettled
+from wfdb2dicom.archive.settings import parse_archive
 from wfdb2dicom.dicom.sop_classes import SOP_CLASSES
 from wfdb2dicom.errors import ConfigError
 
@@ -31,14 +33,14 @@ MakeBatch = Callable[..., Batch]
 USER = {"WFDB2DICOM_ARCHIVE_USER": "ward", "WFDB2DICOM_ARCHIVE_PASSWORD": "s3cret-word"}
 
 
-def run(batch: Batch, archive: object, **environment: str) -> send.Summary:
+def run(batch: Batch, archive: object, **environment: str) -> BatchTotals:
     """Send within this process, without waiting between tries."""
-    place = parse(archive)
+    place = parse_archive(archive)
     assert place is not None
     client = connect(place, Credentials.from_environment(environment))
     try:
         waits = (0.0, 0.0)
-        return send.run(
+        return send_batch(
             batch.receipt, batch.table, batch.journals, str(batch.dcm_dir), place, client, token="t", waits=waits
         )
     finally:
@@ -60,7 +62,7 @@ class Service(ThreadingHTTPServer):
         self.headers: list[dict[str, str]] = []
 
     def handle_error(self, *args: Any) -> None:
-        """A client that goes away is no news."""
+        """A client that goes away is expected."""
 
     @property
     def archive(self) -> dict[str, str]:
@@ -125,9 +127,13 @@ def batch(make_batch: MakeBatch, service: Service) -> Batch:
     return made
 
 
-def test_an_archive_that_cannot_be_asked_is_believed(batch: Batch, service: Service) -> None:
-    assert run(batch, service.archive).sent == 4
-    assert batch.statuses() == ["stored"] * 4
+def test_the_word_of_an_archive_that_cannot_be_asked_is_not_called_confirmed(batch: Batch, service: Service) -> None:
+    totals = run(batch, service.archive)
+    assert totals.sent == 4 and "0 not taken, 4 accepted, not confirmed" in str(totals)
+    assert batch.statuses() == ["accepted"] * 4
+    assert {row.detail for row in batch.rows().values()} == {
+        "accepted, not confirmed: the archive cannot be asked what it has"
+    }
     assert run(batch, service.archive).sent == 0
     assert len(service.requests) == 1
 
@@ -138,14 +144,14 @@ def test_a_refused_object_is_its_own_row(batch: Batch, service: Service, code: i
     failures = {bad: 0xA900, duplicate: 0x0111}
     service.answers = lambda number, uids: (code, report([u for u in uids if u not in failures], failures))
     summary = run(batch, service.archive)
-    assert batch.statuses() == ["stored", "refused", "present", "stored"]
+    assert batch.statuses() == ["accepted", "refused", "present", "accepted"]
     assert batch.rows()["40000001"].detail == "the data set does not match its SOP class (status A900H)"
-    assert send.unsettled(summary.counts) == 1
-    assert send.token(batch.table) != send.token(batch.table), "tried again next time"
+    assert unsettled(summary.counts) == 1
+    assert resend_token(batch.table) != resend_token(batch.table), "tried again next time"
     service.answers = lambda number, uids: (200, report(uids, {}))
     run(batch, service.archive)
     assert service.requests[-1] == [bad]
-    assert send.token(batch.table) == "t"
+    assert resend_token(batch.table) == "t"
 
 
 @pytest.mark.parametrize("code", [400, 500])
@@ -154,7 +160,7 @@ def test_one_bad_object_does_not_take_its_neighbours_along(batch: Batch, service
     bad = batch.uids_in_order()[1]
     service.answers = lambda number, uids: (code, {}) if bad in uids else (200, report(uids, {}))
     run(batch, service.archive)
-    assert batch.statuses() == ["stored", "refused", "stored", "stored"]
+    assert batch.statuses() == ["accepted", "refused", "accepted", "accepted"]
     assert batch.rows()["40000001"].detail == f"the archive answers HTTP {code}"
 
 
@@ -173,7 +179,7 @@ def test_a_passing_trouble_is_waited_out(batch: Batch, service: Service) -> None
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (401, "does not let us in (HTTP 401): set WFDB2DICOM_ARCHIVE_USER and WFDB2DICOM_ARCHIVE_PASSWORD, or "),
+        (401, "does not let us in (HTTP 401): set WFDB2DICOM_ARCHIVE_USER and WFDB2DICOM_ARCHIVE_PASSWORD, "),
         (403, "does not let us in (HTTP 403)"),
         (404, "takes no objects (HTTP 404): archive.url is not a STOW-RS service"),
         (301, "has moved to https://elsewhere.example.org/dicom-web/studies: correct the key"),
@@ -241,7 +247,7 @@ def test_cstore_statuses_become_rows(make_batch: MakeBatch) -> None:
     codes = dict(zip(batch.uids_in_order(), (0x0000, 0xC001, 0x0111, 0xB007), strict=True))
     with provider(codes.__getitem__) as (archive, _):
         run(batch, archive)
-    assert batch.statuses() == ["stored", "refused", "present", "stored"]
+    assert batch.statuses() == ["accepted", "refused", "present", "accepted"]
     assert batch.rows()["40000001"].detail == "the archive cannot understand it (status C001H) as the test wants"
 
 
@@ -266,7 +272,10 @@ def test_a_class_that_the_archive_does_not_take_is_the_objects_refusal(make_batc
     finally:
         server.shutdown()
     assert batch.statuses() == ["refused"] * 2
-    assert "does not take this SOP class" in batch.rows()["40000000"].detail
+    assert batch.rows()["40000000"].detail == (
+        "the archive accepts 12-lead ECG Waveform Storage (1.2.840.10008.5.1.4.1.1.9.1.1) neither in Explicit VR "
+        "Little Endian nor Implicit VR Little Endian"
+    )
 
 
 def test_a_wrong_title_is_named(make_batch: MakeBatch) -> None:
@@ -411,34 +420,37 @@ def test_cstore_within_tls_wants_the_same(make_batch: MakeBatch, tmp_path: Path,
     ("setting", "words"),
     [
         ("https://archive.example.org", "archive: str instead of a mapping"),
-        ({"url": "archive.example.org"}, "archive.url: no address such as https://"),
-        ({"url": "ftp://archive.example.org"}, "archive.url: no address such as https://"),
-        ({"url": "https://archive.example.org:x/"}, "archive.url: no address such as https://"),
+        ({"url": "archive.example.org"}, "archive.url: not an address such as https://"),
+        ({"url": "ftp://archive.example.org"}, "archive.url: not an address such as https://"),
+        ({"url": "https://archive.example.org:x/"}, "archive.url: not an address such as https://"),
         ({"url": "https://ward:s3cret@archive.example.org"}, "archive.url: holds a user or password"),
         ({"url": "https://archive.example.org?key=s3cret"}, "archive.url: ends in ?"),
         ({"url": "https://archive.example.org/studies"}, "archive.url: ends in /studies"),
         ({"url": "https://a.org", "password": "s3cret"}, "archive.password: no credentials in a configuration"),
-        ({"url": "https://a.org", "prot": "s3cret"}, "archive: prot is no key here"),
-        ({"url": "https://a.org", "host": "b", "port": 1, "aet": "c"}, "archive: url is no key here, or not together"),
+        ({"url": "https://a.org", "prot": "s3cret"}, "archive: prot is not a key here"),
+        (
+            {"url": "https://a.org", "host": "b", "port": 1, "aet": "c"},
+            "archive: url is not a key here, or not together",
+        ),
         ({"host": "a.org", "port": 104}, "archive.aet: missing"),
-        ({"host": "a.org", "port": 0, "aet": "A"}, "archive.port: 0 is no port"),
+        ({"host": "a.org", "port": 0, "aet": "A"}, "archive.port: 0 is not a port"),
         ({"host": "a.org", "port": 104, "aet": "A" * 17}, "archive.aet: "),
         ({"host": "a.org", "port": 104, "aet": "A", "tls": "maybe"}, "archive.tls: 'maybe' is neither true nor false"),
     ],
 )
 def test_a_wrong_setting_is_named_and_no_secret_repeated(setting: object, words: str) -> None:
     with pytest.raises(ConfigError) as failure:
-        parse(setting)
+        parse_archive(setting)
     assert words in str(failure.value)
     assert "s3cret" not in str(failure.value)
 
 
 def test_settings_of_the_command_line_are_text() -> None:
     """Snakemake's --config archive='{…}' leaves numbers and truth values as text."""
-    archive = parse({"host": "a.org", "port": "104", "aet": "A", "tls": "true"})
+    archive = parse_archive({"host": "a.org", "port": "104", "aet": "A", "tls": "true"})
     assert str(archive) == "A@a.org:104 (TLS)"
-    assert parse({}) is None and parse(None) is None
-    assert str(parse({"url": "https://a.org/dicom-web/"})) == "https://a.org/dicom-web"
+    assert parse_archive({}) is None and parse_archive(None) is None
+    assert str(parse_archive({"url": "https://a.org/dicom-web/"})) == "https://a.org/dicom-web"
 
 
 @pytest.mark.parametrize(
@@ -448,7 +460,7 @@ def test_settings_of_the_command_line_are_text() -> None:
         ({"PASSWORD": "s3cret"}, "WFDB2DICOM_ARCHIVE_PASSWORD is set and WFDB2DICOM_ARCHIVE_USER is not"),
         ({"USER": "u", "PASSWORD": "s3cret", "TOKEN": "s3cret"}, "are set: unset the one that is not meant"),
         ({"KEY": "k"}, "WFDB2DICOM_ARCHIVE_KEY is set and WFDB2DICOM_ARCHIVE_CERT is not"),
-        ({"CERT": "/nowhere/cert.pem"}, "WFDB2DICOM_ARCHIVE_CERT: /nowhere/cert.pem is no file"),
+        ({"CERT": "/nowhere/cert.pem"}, "WFDB2DICOM_ARCHIVE_CERT: /nowhere/cert.pem is not a file"),
     ],
 )
 def test_contradictory_credentials_are_refused(environment: dict[str, str], words: str) -> None:
@@ -464,7 +476,7 @@ def test_credentials_do_not_show() -> None:
 
 
 def test_every_known_status_has_words() -> None:
-    assert judge(0).status == judge(0xB000).status == "stored"
-    assert judge(0x0111).status == "present"
-    assert judge(0x0122).detail == "the archive does not take this SOP class (status 0122H)"
-    assert judge(0x0999).detail == "refused (status 0999H)"
+    assert answer_of_status(0).status == answer_of_status(0xB000).status == "taken"
+    assert answer_of_status(0x0111).status == "present"
+    assert answer_of_status(0x0122).detail == "the archive does not take this SOP class (status 0122H)"
+    assert answer_of_status(0x0999).detail == "refused (status 0999H)"

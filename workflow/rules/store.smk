@@ -1,4 +1,4 @@
-# Objects to a DICOM archive: snakemake store. From this machine only, whose environment holds the credentials.
+# Sends the DICOM objects to an archive (target store): from this machine only, whose environment has the credentials.
 include: "store_common.smk"
 
 
@@ -20,7 +20,7 @@ rule store_batch:
         dcm_dir=arguments("dcm_dir"),
     shell:
         "{params.command} batch {params.archive:q} {params.dcm_dir:q} --token={params.token:q}"
-        " --journals=results/store/journal {input.receipt:q} {output.table:q} 2>> {log:q} | tee -a {log:q}"
+        ' --journals=results/store/journal --run="$WFDB2DICOM_RUN" {input.receipt:q} {output.table:q} 2>> {log:q} | tee -a {log:q}'
 
 
 rule store:

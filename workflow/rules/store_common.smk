@@ -1,14 +1,18 @@
 # The archive of the configuration, and input functions of the rules that send to it.
-from wfdb2dicom.archive import settings as archives
-from wfdb2dicom.archive import send as stores
+import os
+
+from wfdb2dicom.archive.sent_table import resend_token
+from wfdb2dicom.archive.settings import parse_archive
 
 STORE = Path("results/store")
+if workflow.is_main_process:
+    os.environ["WFDB2DICOM_RUN"] = f"{STARTED}-{os.getpid()}"  # for the jobs of store, all of which run here
 
 
 def checked_archive():
-    """The configuration key archive, complained about before any work."""
+    """The configuration key archive, checked before any work."""
     try:
-        archives.parse(config["archive"])
+        parse_archive(config["archive"])
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
     return json.dumps(config["archive"], sort_keys=True)
@@ -29,8 +33,8 @@ def receipt_to_store(wildcards):
 
 @cache
 def store_token(batch):
-    """A new one when the archive did not take all objects of a batch, see wfdb2dicom.archive.send."""
-    return stores.token(STORE / f"{batch}.tsv")
+    """A new one when the archive did not take all objects of a batch, see wfdb2dicom.archive.sent_table."""
+    return resend_token(STORE / f"{batch}.tsv")
 
 
 def stored_batches(wildcards):

@@ -1,4 +1,4 @@
-"""What the two protocols have in common: a client that sends objects, and what the archive says of each."""
+"""What the two protocols have in common: a client that sends objects, and the archive's answer to each."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ from typing import NamedTuple, Protocol
 from wfdb2dicom.errors import Wfdb2DicomError
 
 
+class ArchiveError(Wfdb2DicomError):
+    """The job fails: no object is to blame and another try would not help. Names the reason and the remedy."""
+
+
+class LoginRefused(ArchiveError):
+    """The archive does not accept the credentials: every further try could lock the account."""
+
+
 class Unreachable(Wfdb2DicomError):
     """The archive does not answer, or is in trouble of its own: worth another try."""
 
 
-class Object(NamedTuple):
+class DicomObject(NamedTuple):
     """A DICOM file to send."""
 
     sop_instance_uid: str
@@ -20,14 +28,14 @@ class Object(NamedTuple):
     content: bytes
 
 
-class Verdict(NamedTuple):
-    """What the archive says of an object: ``stored``, ``present`` (it had it) or ``refused``, and its words."""
+class Answer(NamedTuple):
+    """The archive's answer to an object: ``taken``, ``present`` (it had it) or ``refused``, and its words."""
 
     status: str
     detail: str = ""
 
 
-class Client(Protocol):
+class ArchiveClient(Protocol):
     """A connection to an archive.
 
     Attributes
@@ -38,21 +46,28 @@ class Client(Protocol):
 
     chunk: int
 
-    def present(self, uids: Sequence[str]) -> set[str] | None:
-        """Those of the objects that the archive lists; None when it cannot be asked.
+    def find(self, uids: Sequence[str], *, singly: bool = False) -> set[str] | None:
+        """The SOP Instance UIDs that the archive lists; None when it cannot be asked.
+
+        Parameters
+        ----------
+        uids : sequence of str
+        singly : bool
+            Ask for each object in a query of its own, after one query for all has not found it: some archives and
+            proxies do not understand lists of UIDs.
 
         Raises
         ------
         Unreachable, ArchiveError
         """
 
-    def send(self, objects: Sequence[Object]) -> Iterator[tuple[str, Verdict]]:
-        """Send; SOP Instance UID and verdict of each object as it is known.
+    def send(self, objects: Sequence[DicomObject]) -> Iterator[tuple[str, Answer]]:
+        """Send; yields SOP Instance UID and answer of each object as soon as it is known.
 
         Raises
         ------
         Unreachable
-            Objects without a verdict may have arrived or not.
+            Objects without an answer may have arrived or not.
         ArchiveError
         """
 
@@ -60,8 +75,11 @@ class Client(Protocol):
         """End the connection."""
 
 
-# PS3.4 table B.2-1 and PS3.7 annex C, for C-STORE; the same codes are STOW-RS's Failure Reason (PS3.18 table I.2-2).
 _DUPLICATE = 0x0111
+# PS3.7 annex C.5.15 (resource limitation) and PS3.4 table B.2-1, of whose family A7xxH only these are about resources
+# in the archives that use others: dcm4chee-arc refuses objects with A770H to A777H.
+_OUT_OF_RESOURCES = {0x0213, 0xA700, 0xA701, 0xA702}
+# PS3.4 table B.2-1 and PS3.7 annex C, for C-STORE; the same codes are STOW-RS's Failure Reason (PS3.18 table I.2-2).
 _REASONS = {
     0x0110: "processing failure",
     0x0112: "no such instance",
@@ -74,20 +92,26 @@ _REASONS = {
 _REASON_FAMILIES = {0xA9: "the data set does not match its SOP class", 0xC0: "the archive cannot understand it"}
 
 
-def judge(code: int, comment: str = "") -> Verdict:
-    """The verdict of a status code of C-STORE or STOW-RS.
+def answer_of_status(code: int, comment: str = "") -> Answer:
+    """The answer that a status code of C-STORE or STOW-RS means.
+
+    Parameters
+    ----------
+    code : int
+    comment : str
+        The archive's own words (Error Comment).
 
     Raises
     ------
     Unreachable
-        When it speaks of the archive and not of the object: out of resources.
+        When the archive is out of resources, which is not about the object.
     """
     family = code >> 8
     if code == 0 or family == 0xB0:
-        return Verdict("stored", f"with warning {code:04X}H {comment}".strip() if code else "")
+        return Answer("taken", f"with warning {code:04X}H {comment}".strip() if code else "")
     if code == _DUPLICATE:
-        return Verdict("present")
-    if family == 0xA7:
+        return Answer("present")
+    if code in _OUT_OF_RESOURCES:
         raise Unreachable(f"the archive is out of resources (status {code:04X}H) {comment}".strip())
     reason = _REASONS.get(code) or _REASON_FAMILIES.get(family) or "refused"
-    return Verdict("refused", f"{reason} (status {code:04X}H) {comment}".strip())
+    return Answer("refused", f"{reason} (status {code:04X}H) {comment}".strip())

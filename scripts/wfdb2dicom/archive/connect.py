@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from wfdb2dicom.archive.client import Client
-from wfdb2dicom.archive.settings import Archive, ArchiveError, Credentials, StowArchive
+from wfdb2dicom.archive.client import ArchiveClient, ArchiveError
+from wfdb2dicom.archive.credentials import Credentials
+from wfdb2dicom.archive.settings import Archive, StowArchive
 
 
-def connect(archive: Archive, credentials: Credentials) -> Client:
+def connect(archive: Archive, credentials: Credentials) -> ArchiveClient:
     """A client for an archive; nothing is sent yet.
 
     Raises
@@ -19,9 +20,9 @@ def connect(archive: Archive, credentials: Credentials) -> Client:
             from wfdb2dicom.archive.stow import StowClient
 
             return StowClient(archive, credentials)
-        from wfdb2dicom.archive.cstore import StoreClient
+        from wfdb2dicom.archive.cstore import CStoreClient
 
-        return StoreClient(archive, credentials)
+        return CStoreClient(archive, credentials)
     except ModuleNotFoundError as error:
         raise ArchiveError(
             f"{error.name} is not installed, which sending to an archive needs: pip install -e '.[archive]'"

@@ -1,11 +1,11 @@
-"""Send the DICOM objects of a batch to an archive (batch), or say what all batches came to (summary).
+"""Send the DICOM objects of a batch to an archive (batch), or add up what became of all batches (summary).
 
-Credentials come from the environment alone: WFDB2DICOM_ARCHIVE_USER and WFDB2DICOM_ARCHIVE_PASSWORD, or
-WFDB2DICOM_ARCHIVE_TOKEN; see docs/archive.md.
+Credentials come from the environment alone: WFDB2DICOM_ARCHIVE_USER and WFDB2DICOM_ARCHIVE_PASSWORD,
+WFDB2DICOM_ARCHIVE_TOKEN, or WFDB2DICOM_ARCHIVE_TOKEN_COMMAND; see docs/archive.md.
 
 exit status:
   0  the table or the summary is written; an object that was refused is a row of the table
-  1  the archive cannot be used, or the summary counts objects that it did not take
+  1  the archive cannot be used, or the summary counts objects that are not in it
   2  wrong arguments
 
 example:
@@ -19,9 +19,11 @@ import json
 import sys
 from pathlib import Path
 
-from wfdb2dicom.archive import send as sending
-from wfdb2dicom.archive import settings
 from wfdb2dicom.archive.connect import connect
+from wfdb2dicom.archive.credentials import Credentials
+from wfdb2dicom.archive.send import send_batch
+from wfdb2dicom.archive.sent_table import summarize
+from wfdb2dicom.archive.settings import parse_archive
 from wfdb2dicom.errors import ConfigError, mask_patient
 from wfdb2dicom.system.whole_file import replace_file
 
@@ -33,39 +35,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True)
     batch = commands.add_parser("batch", help="send the objects of one batch")
     batch.add_argument("receipt", type=Path, help="receipt of the converted batch")
-    batch.add_argument("table", type=Path, help="table to write, a row an object")
+    batch.add_argument("table", type=Path, help="table to write, a row per object")
     batch.add_argument("--archive", type=json.loads, required=True, help="the configuration key archive, as JSON")
     batch.add_argument("--dcm-dir", required=True, help="folder of the DICOM files")
     batch.add_argument("--journals", type=Path, required=True, help="folder of the journals, to resume from")
     batch.add_argument("--token", default="", help="kept in the table")
+    batch.add_argument("--run", default="", help="names the run, whose jobs stop together when a log-in is refused")
     batch.set_defaults(command=send)
-    total = commands.add_parser("summary", help="what all batches came to; exit status 1 when objects were not taken")
+    total = commands.add_parser("summary", help="add up all batches; exit status 1 when objects are not in the archive")
     total.add_argument("summary", type=Path, help="JSON file to write")
     total.add_argument("tables", type=Path, nargs="*", help="tables of the batches")
-    total.set_defaults(command=summarize)
+    total.set_defaults(command=summary)
 
 
 def send(args: argparse.Namespace) -> int:
-    """Send one batch; an object that is refused is a row of the table and no failure here."""
-    place = settings.parse(args.archive)
-    if place is None:
+    """Send one batch; an object that is refused is a row of the table, and not a failure here."""
+    archive = parse_archive(args.archive)
+    if archive is None:
         raise ConfigError("archive: empty, so there is nowhere to send to")
-    credentials = settings.Credentials.from_environment()
-    if credentials and not place.encrypted:
-        print(f"warning: {place} is not encrypted, and the credentials can be read on the way", file=sys.stderr)
-    client = connect(place, credentials)
+    credentials = Credentials.from_environment()
+    if credentials and not archive.encrypted:
+        print(f"warning: {archive} is not encrypted, and the credentials can be read on the way", file=sys.stderr)
+    client = connect(archive, credentials)
     try:
-        print(sending.run(args.receipt, args.table, args.journals, args.dcm_dir, place, client, token=args.token))
+        totals = send_batch(
+            args.receipt, args.table, args.journals, args.dcm_dir, archive, client, token=args.token, run=args.run
+        )
     finally:
         client.close()
+    print(totals)
     return 0
 
 
-def summarize(args: argparse.Namespace) -> int:
-    """Add up; what the archive did not take is this command's failure."""
-    counts, rows = sending.summarize(args.tables)
+def summary(args: argparse.Namespace) -> int:
+    """Add up; objects that are not in the archive are this command's failure."""
+    counts, rows = summarize(args.tables)
     objects = sum(counts.values()) - counts["superseded"]
-    print(f"store: {objects - len(rows)} of {objects} objects are in the archive")
+    print(f"store: {objects - len(rows) - counts['accepted']} of {objects} objects are in the archive")
+    if counts["accepted"]:
+        print(f"store: {counts['accepted']} accepted, not confirmed: the archive cannot be asked what it has")
     if counts["superseded"]:
         print(f"store: {counts['superseded']} sent earlier are superseded and still there (status superseded)")
     if rows:
