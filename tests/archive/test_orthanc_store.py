@@ -213,9 +213,7 @@ def test_another_archive_gets_everything(make_batch: MakeBatch, orthanc: Orthanc
     assert "0 sent, 6 there already" in back.stdout
 
 
-def test_a_journal_cut_off_by_a_power_failure_is_continued_and_what_it_lost_is_asked_for(
-    make_batch: MakeBatch, orthanc: Orthanc
-) -> None:
+def test_a_journal_cut_off_by_a_power_failure_is_continued(make_batch: MakeBatch, orthanc: Orthanc) -> None:
     batch = make_batch()
     batch.send(address(orthanc, "cstore"))
     (journal,) = batch.journals.rglob("*.tsv")
