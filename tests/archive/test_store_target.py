@@ -28,14 +28,19 @@ def snakemake(folder: Path, *arguments: str, project: Path, **environment: str) 
     )
 
 
-def test_without_an_archive_it_names_key_and_remedy(project: Path, tmp_path: Path) -> None:
-    done = snakemake(tmp_path, "store", project=project)
+def demo_inputs(demo: Path) -> list[str]:
+    return ["--config", f"input_csv={demo}/record_list.csv", f"wfdb_dir={demo}"]
+
+
+def test_without_an_archive_it_names_key_and_remedy(project: Path, demo: Path, tmp_path: Path) -> None:
+    done = snakemake(tmp_path, "store", *demo_inputs(demo), project=project)
     assert done.returncode == 1
     assert "archive: the target store sends to a DICOM archive, and none is configured: write archive:" in done.stderr
 
 
-def test_a_wrong_archive_stops_the_run_before_any_work(project: Path, tmp_path: Path) -> None:
-    done = snakemake(tmp_path, "--config", 'archive={"url": "https://ward:s3cret-word@a.org"}', project=project)
+def test_a_wrong_archive_stops_the_run_before_any_work(project: Path, demo: Path, tmp_path: Path) -> None:
+    wrong = 'archive={"url": "https://ward:s3cret-word@a.org"}'
+    done = snakemake(tmp_path, *demo_inputs(demo), wrong, project=project)
     assert done.returncode == 1
     assert "archive.url: holds a user or password" in done.stderr and "s3cret" not in done.stderr + done.stdout
     assert not (tmp_path / "dicom").exists()
@@ -52,25 +57,25 @@ def test_it_sends_what_is_not_there_and_then_has_nothing_to_do(project: Path, de
         options |= {"archive": {"url": archive.dicomweb}, "studies_per_job": 4}
         (work / "config.yaml").write_text(yaml.safe_dump(options))
 
-        first = snakemake(work, "store", project=project, **SECRETS)
+        first = snakemake(work, "store", "--configfile", "config.yaml", project=project, **SECRETS)
         assert first.returncode == 0, first.stderr[-3000:]
         assert "store: 11 of 11 objects are in the archive" in first.stdout
         assert len(archive.instances()) == 11
 
-        second = snakemake(work, "store", project=project)
+        second = snakemake(work, "store", "--configfile", "config.yaml", project=project)
         assert second.returncode == 0 and "Nothing to be done" in second.stdout + second.stderr
 
         text = metadata.read_text().splitlines()
         at = next(n for n, line in enumerate(text) if ",94000001," in line)
         text[at] = text[at].replace("9000017", "9000018")
         metadata.write_text("\n".join(text) + "\n")
-        third = snakemake(work, "store", project=project, **SECRETS)
+        third = snakemake(work, "store", "--configfile", "config.yaml", project=project, **SECRETS)
         assert third.returncode == 0, third.stderr[-3000:]
         assert sum(" 1 sent, " in line for line in third.stdout.splitlines()) == 1
         assert "store: 1 sent earlier are superseded and still there" in third.stdout
         assert len(archive.instances()) == 12
 
-        fourth = snakemake(work, "store", project=project)
+        fourth = snakemake(work, "store", "--configfile", "config.yaml", project=project)
         assert fourth.returncode == 0 and "Nothing to be done" in fourth.stdout + fourth.stderr
     kept = (path for path in work.rglob("*") if path.is_file() and not path.is_symlink())
     assert [path for path in kept if b"s3cret" in path.read_bytes()] == []
