@@ -18,4 +18,4 @@ class Run:
 
     @property
     def nothing_done(self) -> bool:
-        return "Nothing to be done" in self.output
+        return "Nothing to be done" in self.output or "nothing to do: " in self.output

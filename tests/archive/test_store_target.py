@@ -17,7 +17,7 @@ SECRETS = {"WFDB2DICOM_ARCHIVE_USER": "ward", "WFDB2DICOM_ARCHIVE_PASSWORD": "s3
 
 
 def snakemake(folder: Path, *arguments: str, project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(project / "Snakefile"), "--cores", "2"]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(project / "Snakefile"), "--cores", "2", "-p"]
     return subprocess.run(
         [*command, *arguments],
         cwd=folder,

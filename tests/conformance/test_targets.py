@@ -28,7 +28,7 @@ class Folder:
         options = {"input_csv": f"{demo}/record_list.csv", "wfdb_dir": str(demo), "max_failed": 0.1}
         options["metadata"] = f"{demo}/machine_measurements.csv"
         (self.path / "demo.yaml").write_text(yaml.safe_dump(options))
-        command = [sys.executable, "-m", "snakemake", "-s", str(self.project / "Snakefile"), "--cores=2"]
+        command = [sys.executable, "-m", "snakemake", "-s", str(self.project / "Snakefile"), "--cores=2", "-p"]
         command += [*arguments, "--configfile", "demo.yaml"]
         return subprocess.run(command, cwd=self.path, capture_output=True, text=True, check=False)
 

@@ -94,7 +94,7 @@ class Work:
         given = {"input_csv": "wfdb/record_list.csv", "wfdb_dir": "wfdb", "max_failed": 1.0} | self.config | config
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "mine.yaml").write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
-        snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+        snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", "-p"]
         return [*snakemake, "--configfile", "mine.yaml", "--", *arguments]
 
     def start(self, *arguments: str, **config: object) -> subprocess.Popen[str]:

@@ -142,10 +142,20 @@ def test_where_there_is_no_terminal_it_writes_plain_lines(folder: Folder) -> Non
     stream = io.StringIO()
     display = Display(folder.observer(), stream, interval=0.02)
     display.start()
-    wait_for(lambda: stream.getvalue().count("\n") > 1)
+    wait_for(lambda: stream.getvalue().count("\n") > 0)
+    with Note(folder.notes / "002-001") as note:
+        note.add(failed=False)
+        note._write(folder.notes / "002-001")
+        time.sleep(0.2)  # not another tenth of the studies: nothing is written
+        for failed in (True, False, False, False):
+            note.add(failed=failed)
+        note._write(folder.notes / "002-001")
+        wait_for(lambda: stream.getvalue().count("\n") > 1)
     display.stop()
     display.stop()
-    assert set(stream.getvalue().splitlines()) == {"progress: 0 of 20 studies (0 %) · 0 failed"}
+    first, second, *_ = stream.getvalue().splitlines()  # perhaps a third, as the note goes with its batch
+    assert first == "progress: 0 of 20 studies (0 %) · 0 failed"
+    assert second.startswith("progress: 5 of 20 studies (25 %) · ") and second.endswith(" · 1 failed")
 
 
 def test_a_terminal_keeps_a_row_for_it_and_gets_it_back(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,7 @@ class Work:
 
     def command(self, *arguments: str, **config: object) -> list[str]:
         (self.folder / "mine.yaml").write_text(yaml.safe_dump(self.config | config))
-        snakefile = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", "mine.yaml", "--cores", "2"]
+        snakefile = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", "mine.yaml", "--cores", "2", "-p"]
         return [*SNAKEMAKE, *snakefile, *arguments]
 
     def run(self, *arguments: str, status: int = 0, **config: object) -> Run:

@@ -6,14 +6,10 @@ import sys
 import time
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
-
-ROOT = Path(workflow.current_basedir).parent.parent
-SCRIPTS = ROOT / "scripts" if (ROOT / "scripts").is_dir() else ROOT.parents[1]  # of a clone, or of the wheel
-if str(SCRIPTS) not in sys.path:
-    sys.path.insert(0, str(SCRIPTS))
 
 from wfdb2dicom.system import current_run, lock
 from wfdb2dicom.batches import freshness, plan_files
@@ -208,6 +204,20 @@ def hold_lock():
         current_run.begin(Path("results/.run"))
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
+
+
+def try_dcm_dir():
+    """Refuse a dcm_dir that cannot be written: once and with its whole path, not by each batch."""
+    folder = Path(config["dcm_dir"]).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise WorkflowError(
+            f"dcm_dir: cannot write into {str(folder)!r} ({error.strerror}): make room, give the right to write, or name "
+            "another folder"
+        ) from None
 
 
 def summary_options():

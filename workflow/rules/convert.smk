@@ -17,12 +17,13 @@ rule convert:
         options=untracked(arguments("timeout")),
         switches=untracked(switches("overwrite")),
         studies=conversions_in,
+        tee=untracked("| tee -a" if SHOW_ALL else ">>"),
     message:
         "Batch {wildcards.batch}: {params.studies}"
     shell:
         "{params.command} {params.options:q} {params.switches} --workers={threads}"
         " --progress=results/progress/{wildcards.batch:q}"
-        " --known-failures=results/plan/known_failures/{wildcards.batch:q}.tsv {input.plan:q} {output.receipt:q} 2>> {log:q} | tee -a {log:q}"
+        " --known-failures=results/plan/known_failures/{wildcards.batch:q}.tsv {input.plan:q} {output.receipt:q} 2>> {log:q} {params.tee} {log:q}"
 
 
 # The DICOM is not removed before the job: one that is up to date keeps its content (Snakemake sets its time anew).

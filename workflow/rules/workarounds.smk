@@ -1,6 +1,8 @@
 # What Snakemake 9 does not offer: each with the upstream issue, or "not reported yet". All of it may go with 10.
 import atexit
 import gc
+import logging
+import sys
 
 # Python ends with a search for garbage in all that Snakemake holds: 0.3 s of each run. Not reported yet.
 atexit.register(gc.freeze)
@@ -15,3 +17,22 @@ def lift_start_limit():
     """
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+
+
+def terminal_handlers():
+    """What writes Snakemake's messages to the terminal. A logger plugin could do that too, but must be installed."""
+    return [
+        handler for handler in logging.getLogger("snakemake.logging").handlers if handler.name == "DefaultStreamHandler"
+    ]
+
+
+# Whether Snakemake's own messages are wanted on the terminal: in a dry run, with -p or --verbose, from jobs that are
+# processes of their own, and in a workflow that has this one as a module.
+SHOW_ALL = (
+    not workflow.is_main_process
+    or workflow.modifier.skip_configfile
+    or workflow.dryrun
+    or workflow.output_settings.printshellcmds
+    or workflow.output_settings.verbose
+    or workflow.output_settings.debug_dag
+)

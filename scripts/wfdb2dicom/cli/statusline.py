@@ -78,6 +78,7 @@ class Display:
         fancy = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._foot = _Foot(stream) if fancy else None
         self._interval = 0.5 if fancy else interval
+        self._told = (False, -1)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
@@ -106,10 +107,18 @@ class Display:
             rate.add(time.monotonic(), state.done)
             # Looking takes at most a twentieth of one core, however many batches there are.
             pause = max(self._interval, 20 * (time.monotonic() - began))
+            if not self._foot and not self._is_news(state):
+                continue
             try:
                 self._show(words(state, rate.per_second))
             except (OSError, ValueError):  # the terminal is gone
                 return
+
+    def _is_news(self, state: State) -> bool:
+        """Whether another tenth is done since the last line: a log is to have some lines, however long a run takes."""
+        tenth = (state.planned, 10 * state.done // max(1, state.studies))
+        told, self._told = self._told, tenth
+        return tenth != told
 
     def _show(self, text: str) -> None:
         if self._foot:

@@ -1,0 +1,97 @@
+"""What a run shows on the terminal: a line per stage, warnings, failures, and the summary last.
+
+Snakemake's own account of the run, a dozen lines for each job, stays in its log (.snakemake/log) and comes back to the
+terminal with ``--printshellcmds`` (``-p``) or ``--verbose``. The library does not import Snakemake: a log record has an
+``event`` with a name, and the handler of the terminal takes any formatter; a record that becomes "" is not shown.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+_MOST_FAILURES = 8  # failed jobs that are shown; the others are counted
+_MOST_LINES = 3  # of each
+# What Snakemake says at the end of a run that did not succeed; ours is said by `Terminal.end`.
+_ENDS = ("At least one job did not complete successfully", "Exiting because a job execution failed")
+# What Snakemake says where it does something else than to run rules.
+_OTHER_MODES = ("Unlock", "Touch", "Delet", "Would ", "Created report", "Clean", "Archiv", "Congratulations")
+
+
+class Terminal(logging.Formatter):
+    """The lines that the terminal shows instead of Snakemake's, one for each record.
+
+    Parameters
+    ----------
+    nothing_to_do : callable
+        Says in a line what is up to date.
+    """
+
+    def __init__(self, nothing_to_do: Callable[[], str]) -> None:
+        super().__init__()
+        self._nothing_to_do = nothing_to_do
+        self._failures: list[str] = []
+        self._hidden = 0
+        self._interrupted = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record may be shown: Snakemake puts an empty line before a job, also one that is not shown."""
+        return _event(record) not in ("JOB_INFO", "GROUP_INFO", "SHELLCMD", "PROGRESS", "JOB_FINISHED")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line for a record; "" for none."""
+        message = str(record.msg or "")
+        if message.startswith("Terminating processes on user request"):
+            self._interrupted = True
+            return "interrupting: ending the jobs that are under way"
+        if self._interrupted:
+            return ""
+        if message.startswith("Nothing to be done"):
+            return self._nothing_to_do()
+        if _event(record) in ("JOB_ERROR", "GROUP_ERROR"):
+            return self._failure(record)
+        if record.levelno < logging.WARNING and not message.startswith(_OTHER_MODES):
+            return ""
+        if "CalledProcessError in file" in message:  # the failed job itself says why
+            return ""
+        lines = [line for line in message.splitlines() if line.strip() and not line.startswith(_ENDS)]
+        return "\n".join([] if lines == ["WorkflowError:"] else lines)
+
+    def end(self) -> list[str]:
+        """What to show when the process ends: how to go on after an interrupt or failures."""
+        if self._interrupted:
+            return ["interrupted: run the same command to resume"]
+        hidden = [f"and {self._hidden} more failed jobs: see logs/"] if self._hidden else []
+        again = ["failed: fix what is named above and run the same command; finished work is kept"]
+        return hidden + again if self._failures else []
+
+    def _failure(self, record: logging.LogRecord) -> str:
+        """A failed job by the last lines of its log; a second try that fails in the same way is shown once."""
+        logs = [str(path) for path in getattr(record, "log", None) or ()]
+        name = str(getattr(record, "rule_name", "") or "a group of jobs")
+        wildcards = getattr(record, "wildcards", None)
+        name += "".join(f" {value}" for value in (wildcards.values() if isinstance(wildcards, dict) else ()))
+        words = [line for log in logs for line in _last_words(Path(log))] or ["no words in its log"]
+        text = "\n".join([f"{name} failed ({', '.join(logs)}):", *(f"  {word}" for word in words)])
+        if text in self._failures:
+            return ""
+        self._failures.append(text)
+        if len(self._failures) > _MOST_FAILURES:
+            self._hidden += 1
+            return ""
+        return text
+
+
+def _event(record: logging.LogRecord) -> str:
+    return str(getattr(getattr(record, "event", None), "name", ""))
+
+
+def _last_words(log: Path) -> list[str]:
+    """The lines of a log from its last error on, or its last line."""
+    try:
+        lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return []
+    at = max((n for n, line in enumerate(lines) if line.startswith("error: ")), default=len(lines) - 1)
+    return [line[:1000] for line in lines[max(0, at) :]][:_MOST_LINES]

@@ -1,0 +1,38 @@
+# What the terminal shows. Included first, so that it holds for all that follows.
+import atexit
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.current_basedir).parent.parent
+SCRIPTS = ROOT / "scripts" if (ROOT / "scripts").is_dir() else ROOT.parents[1]  # of a clone, or of the wheel
+if str(SCRIPTS) not in sys.path:
+    sys.path.insert(0, str(SCRIPTS))
+
+from wfdb2dicom.batches.progress import Observer
+from wfdb2dicom.cli.terminal import Terminal
+
+
+def nothing_to_do():
+    """What is said instead of "Nothing to be done"."""
+    if workflow.dag_settings.targets:
+        return "nothing to do: what was asked for is up to date"
+    state = Observer(PLANS, RECEIPTS, Path("results/progress")).look()
+    failed = f" but {state.failed:,}, which failed and would fail again (retry_failed)" if state.failed else ""
+    return (
+        f"nothing to do: all {state.studies:,} studies are up to date{failed}\n"
+        f"results: {config['output_csv']}, report: results/report/index.html"
+    )
+
+
+def quiet_terminal():
+    """Show a line per stage, warnings, failures and the summary; see wfdb2dicom.cli.terminal."""
+    if SHOW_ALL:
+        return
+    terminal = Terminal(nothing_to_do)
+    for handler in terminal_handlers():
+        handler.setFormatter(terminal)
+        handler.addFilter(terminal)
+    atexit.register(lambda: print(*terminal.end(), sep="\n", end="\n" * bool(terminal.end()), file=sys.stderr))
+
+
+quiet_terminal()
