@@ -64,8 +64,10 @@ def test_a_folder_that_cannot_be_written_is_found_once_when_the_run_starts(work:
     forget(work)
     (work.folder / "in the way").touch()
     run = run_plainly(work, dcm_dir="in the way/dicom")
-    assert run.status == 1 and len(lines(run)) <= 3, run.output
-    assert f"dcm_dir: cannot write into {str(work.folder / 'in the way/dicom')!r} (Not a directory): " in run.output
+    assert run.status == 1 and len(lines(run)) == 1, run.output
+    assert (
+        f"error: dcm_dir: cannot write into {str(work.folder / 'in the way/dicom')!r} (Not a directory): " in run.output
+    )
     assert not (work.folder / "results/plan").exists()
 
 

@@ -8,13 +8,16 @@ terminal with ``--printshellcmds`` (``-p``) or ``--verbose``. The library does n
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 _MOST_FAILURES = 8  # failed jobs that are shown; the others are counted
 _MOST_LINES = 3  # of each
-# What Snakemake says at the end of a run that did not succeed; ours is said by `Terminal.end`.
-_ENDS = ("At least one job did not complete successfully", "Exiting because a job execution failed")
+# Where in the workflow an error was raised, and what `Terminal.end` says better.
+_FOR_DEVELOPERS = re.compile(
+    r"WorkflowError( in file .*)?:$|\s+File \".*\", line \d+, in |At least one job did not|Exiting because a job"
+).match
 # What Snakemake says where it does something else than to run rules.
 _OTHER_MODES = ("Unlock", "Touch", "Delet", "Would ", "Created report", "Clean", "Archiv", "Congratulations")
 
@@ -55,8 +58,9 @@ class Terminal(logging.Formatter):
             return ""
         if "CalledProcessError in file" in message:  # the failed job itself says why
             return ""
-        lines = [line for line in message.splitlines() if line.strip() and not line.startswith(_ENDS)]
-        return "\n".join([] if lines == ["WorkflowError:"] else lines)
+        lines = [line for line in message.splitlines() if line.strip() and not _FOR_DEVELOPERS(line)]
+        prefix = "error: " if lines and record.levelno >= logging.ERROR else ""
+        return prefix + "\n".join(lines)
 
     def end(self) -> list[str]:
         """What to show when the process ends: how to go on after an interrupt or failures."""
