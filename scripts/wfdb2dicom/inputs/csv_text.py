@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -43,8 +44,8 @@ def iter_rows(input_csv: Path) -> tuple[list[str], Iterator[tuple[int, list[str]
         raise ConfigError(
             f"input_csv: {input_csv} is separated by {other[0]!r}, not by commas. Save it as comma-separated CSV."
         )
-    for name in header:
-        if name and header.count(name) > 1:
+    for name, count in Counter(header).items():
+        if name and count > 1:
             raise ConfigError(f"input_csv: {input_csv} has the column {name!r} twice. Rename or remove one of them.")
     return header, _complete(input_csv, rows, len(header))
 

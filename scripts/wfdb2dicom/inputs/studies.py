@@ -380,10 +380,13 @@ def _without_shared_files(studies: list[Study]) -> list[Study]:
     for index, study in enumerate(studies):
         if study.error:
             continue
-        alike = dict.fromkeys(other for field in _FILES for other in sharing[field, study[field]])
-        others = [other for other in alike if other != study.study_id]
-        if others:
-            names = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+        groups = [sharing[field, study[field]] for field in _FILES]
+        # Some of each are enough to name three: thousands may share a path.
+        some = dict.fromkeys(other for group in groups for other in group[:4] if other != study.study_id)
+        if some:
+            names = ", ".join(list(some)[:3])
+            more = max(len(some), *(len(group) - 1 for group in groups)) - 3
+            names += f" and {more} more" if more > 0 else ""
             error = PathError(f"path {study.path!r} is also that of study {names}")
             studies[index] = study._replace(error=describe(error))
     return studies
