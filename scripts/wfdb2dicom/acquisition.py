@@ -29,6 +29,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from wfdb2dicom.errors import ArgumentError
+
 COLUMNS = ("subject_id", "cart_id", "ecg_time", "bandwidth", "filtering", "lowpassfilter", "highpassfilter")
 INTERVALS = ("rr_interval", "p_onset", "p_end", "qrs_onset", "qrs_end", "t_end")
 AXES = ("p_axis", "qrs_axis", "t_axis")
@@ -88,6 +90,12 @@ class Acquisition:
     reports: tuple[str, ...] = ()
     study_instance_uid: str = ""
     series_instance_uid: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse ids and times that are not text (`ArgumentError`): no number equals the text of a header."""
+        for name in ("subject_id", "study_id", "ecg_time"):
+            if not isinstance(value := getattr(self, name), str):
+                raise ArgumentError(f"{name}: {value!r} is not text; write {str(value)!r}")
 
     def to_json(self) -> str:
         """Compact JSON of the fields that are not empty, keys sorted: equal values give equal text."""

@@ -15,6 +15,7 @@ import wfdb
 import yaml
 
 import wfdb2dicom
+from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.dicom.options import CHOICES, Options
 from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError, SubjectMismatch, Wfdb2DicomError
 
@@ -131,6 +132,11 @@ def test_draw_goes_by_the_extension(make_record, tmp_path: Path) -> None:
 def test_a_wrong_option_is_refused_where_it_is_given(options: dict, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         Options(**options)
+
+
+def test_an_id_of_an_acquisition_is_text() -> None:
+    with pytest.raises(ArgumentError, match="subject_id: 10006096 is not text; write '10006096'"):
+        Acquisition(subject_id=10006096)  # type: ignore[arg-type]
 
 
 def test_the_choices_are_those_of_the_configuration(project: Path) -> None:
