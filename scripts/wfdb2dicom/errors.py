@@ -26,6 +26,8 @@ on its source files) and ends as text in the ``dcm_error`` column. Errors that a
 import builtins
 import re
 
+from wfdb2dicom.words import printable
+
 
 class Wfdb2DicomError(Exception):
     """Everything that this package raises on purpose."""
@@ -98,7 +100,6 @@ _PERMANENT_OS_ERRORS = {"FileNotFoundError", "NotADirectoryError", "IsADirectory
 
 # Ends the text of an error whose files were different when the run was planned: it may be temporary.
 CHANGED = " (the files changed since the run was planned)"
-_LONGEST = 1000  # characters of an error: a header may hold a megabyte of nonsense
 
 
 def describe(error: BaseException) -> str:
@@ -107,11 +108,8 @@ def describe(error: BaseException) -> str:
         message = error.strerror if error.filename is None else f"{error.strerror}: {error.filename!r}"
     else:
         message = str(error)
-    if len(message) > _LONGEST:
-        message = f"{message[:_LONGEST]} …"
-    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(message.split()))
     name = "MemoryError" if isinstance(error, MemoryError) else type(error).__name__  # numpy has one of its own
-    return f"{name}: {plain}"
+    return f"{name}: {printable(message)}"
 
 
 # A quoted path, a path that an error begins with (including spaces, up to the name of a file), an unquoted path (not

@@ -1,4 +1,4 @@
-"""Numbers and times in words, for screen and pages."""
+"""Numbers, times and foreign text in words fit for screen, log, table and page."""
 
 from __future__ import annotations
 
@@ -11,3 +11,17 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def printable(text: str, longest: int = 1000) -> str:
+    """Text of any origin on one line, without control characters and of limited length.
+
+    Parameters
+    ----------
+    text : str
+    longest : int
+        Characters; what is beyond is replaced by an ellipsis.
+    """
+    if len(text) > longest:
+        text = f"{text[:longest]} …"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))

@@ -67,6 +67,7 @@ class Provider:
         self.syntaxes: set[str] = set()
         self.queries: list[int] = []
         self.received = 0
+        self.comment = ""
         self.drops: Callable[[int], bool] = lambda number: False
         self.status: Callable[[str], int] = lambda uid: 0
         self.find: Callable[[Dataset], Iterator[tuple[int, Dataset | None]]] | None = None
@@ -95,14 +96,16 @@ class Provider:
         match.SOPInstanceUID = uid
         return match
 
-    def _on_store(self, event: Any) -> int:
+    def _on_store(self, event: Any) -> Dataset:
         uid = str(event.request.AffectedSOPInstanceUID)
         self.received += 1
         self.syntaxes.add(str(event.context.transfer_syntax))
         status = self.status(uid)
         if status == 0 and not self.drops(self.received):
             self.kept[uid] = event.dataset
-        return status
+        answer = Dataset()
+        answer.Status, answer.ErrorComment = status, self.comment
+        return answer
 
     def _on_find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
         wanted = event.identifier["SOPInstanceUID"].value
@@ -411,6 +414,15 @@ def test_a_refused_log_in_stops_all_jobs_of_the_run(make_batch: MakeBatch) -> No
         done = subprocess.run([*batch.command(json.dumps(server.archive)), "--run=second"], env=environment)
         assert done.returncode == 0
         assert sorted(server.kept) == batch.uids()
+
+
+def test_words_of_an_archive_cannot_steer_a_terminal_or_break_a_table(make_batch: MakeBatch) -> None:
+    batch, provider = make_batch(1), Provider()
+    provider.status = lambda uid: 0xC001
+    provider.comment = "\x1b[2Jno\tsuch"
+    with provider.serve() as archive:
+        send(batch, archive)
+    assert batch.rows()["40000000"].detail == "the archive cannot understand it (status C001H) \\x1b[2Jno such"
 
 
 def test_an_object_can_be_read_after_its_syntax_was_changed(make_batch: MakeBatch) -> None:

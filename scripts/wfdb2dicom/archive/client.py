@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from wfdb2dicom.errors import Wfdb2DicomError
+from wfdb2dicom.words import printable
 
 
 class ArchiveError(Wfdb2DicomError):
@@ -107,6 +108,7 @@ def answer_of_status(code: int, comment: str = "") -> Answer:
         When the archive is out of resources, which is not about the object.
     """
     family = code >> 8
+    comment = printable(comment, 64)  # as long as Error Comment may be (VR LO)
     if code == 0 or family == 0xB0:
         return Answer("taken", f"with warning {code:04X}H {comment}".strip() if code else "")
     if code == _DUPLICATE:

@@ -27,6 +27,7 @@ from wfdb2dicom.archive.sent_table import SentObject, unsettled, write_sent
 from wfdb2dicom.archive.settings import Archive
 from wfdb2dicom.batches.tables import read_receipt
 from wfdb2dicom.system.regular_file import read_file
+from wfdb2dicom.words import printable
 
 WAITS = (1.0, 4.0)  # seconds before the second and the third try
 _NOT_CONFIRMED = "accepted, not confirmed: the archive cannot be asked what it has"
@@ -64,7 +65,7 @@ class _Item(NamedTuple):
     sha256: str
 
     def became(self, status: str, detail: str = "") -> SentObject:
-        return SentObject(self.study_id, self.uid, status, " ".join(detail.split()), self.dicom)
+        return SentObject(self.study_id, self.uid, status, printable(detail), self.dicom)
 
 
 def send_batch(

@@ -22,6 +22,7 @@ from wfdb2dicom.archive.client import (
 )
 from wfdb2dicom.archive.credentials import Credentials
 from wfdb2dicom.archive.settings import PREFIX, StowArchive
+from wfdb2dicom.words import printable
 
 _TIMEOUT = (10.0, 120.0)  # seconds to connect, and to wait for an answer
 _CANNOT_ASK = {400, 403, 404, 405, 406, 414, 501}  # to a search, from archives that only take, or take no list of UIDs
@@ -36,7 +37,7 @@ class _Adapter(HTTPAdapter):
         kwargs["timeout"] = _TIMEOUT
         response: requests.Response = super().send(request, *args, **kwargs)
         if response.is_redirect:
-            place = response.headers["Location"].split("?")[0]
+            place = printable(response.headers["Location"].split("?")[0], 200)
             raise ArchiveError(f"archive.url: {request.url.split('?')[0]} has moved to {place}: correct the key")
         return response
 
@@ -262,4 +263,4 @@ def _words(error: BaseException) -> str:
     """The innermost reason, without the addresses of objects that urllib3 wraps around it."""
     while error.__cause__ is not None or error.__context__ is not None:
         error = error.__cause__ or error.__context__ or error
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(str(error)) or type(error).__name__
