@@ -145,7 +145,7 @@ def from_row(row: Mapping[str, object], *, annotations: bool = False) -> Acquisi
 def as_text(value: object) -> str:
     """A cell of a CSV or frame as stripped text; "" for None, NaN, NaT and the words that stand for them.
 
-    A float that is a whole number loses its ``.0``, for it is an integer of a column with gaps; times become
+    A float that is a whole number loses its ``.0``, because it is an integer of a column with gaps; times become
     ``YYYY-MM-DD HH:MM:SS``.
     """
     if isinstance(value, str):

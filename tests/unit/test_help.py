@@ -2,29 +2,18 @@
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from help_examples import examples, help_of
 from wfdb2dicom.cli.main import COMMANDS, STAGES, usage
 from wfdb2dicom.cli.run import snakefile
 
 NAMES = [*COMMANDS, *STAGES]
-
-
-def help_of(name: str) -> str:
-    return import_module(f"wfdb2dicom.cli.{name.replace('-', '_')}").__doc__ or ""
-
-
-def examples(name: str) -> list[list[str]]:
-    _, _, text = help_of(name).partition("example")
-    commands = re.sub(r"\\\n\s*", "", text.partition(":\n")[2]).splitlines()
-    return [shlex.split(command)[1:] for command in commands if command.strip().startswith("wfdb2dicom ")]
 
 
 @pytest.fixture(scope="module")
