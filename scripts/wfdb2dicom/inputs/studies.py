@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 from wfdb2dicom.acquisition import as_text, normalise_id, normalise_time
 from wfdb2dicom.errors import ConfigError, PathError, StudyError, SubjectMismatch, describe
@@ -82,7 +83,8 @@ def path_prefix(dcm_dir: str) -> str:
     return "" if dcm_dir == "." else os.path.join(dcm_dir, "")
 
 
-_FILES = (Study._fields.index("record"), Study._fields.index("path"))  # what no two studies may have in common
+_PATH = Study._fields.index("path")
+_FILES = (Study._fields.index("record"), _PATH)  # what no two studies may have in common
 
 
 def identify(cell: str, line: int) -> tuple[str, str]:
@@ -369,24 +371,39 @@ def _names_in(path: str) -> tuple[str, str, str]:
 
 
 def _without_shared_files(studies: list[Study]) -> list[Study]:
-    """The studies, with an error for all those that share a record or a DICOM: no telling whose it is."""
+    """The studies, with an error for all that share a record or a DICOM: whose it is cannot be known.
+
+    DICOM paths are compared as file systems do that ignore case and the form of Unicode (SMB, macOS), wherever the
+    tree lies: a conversion that works here works there, too, and the tree can be copied.
+    """
     valid = [study for study in studies if not study.error]
-    if all(len({study[field] for study in valid}) == len(valid) for field in _FILES):
+    if all(len({_file(study, field) for study in valid}) == len(valid) for field in _FILES):
         return studies
-    sharing: dict[tuple[int, str], list[str]] = {}
+    sharing: dict[tuple[int, str], list[Study]] = {}
     for study in valid:
         for field in _FILES:
-            sharing.setdefault((field, study[field]), []).append(study.study_id)
+            sharing.setdefault((field, _file(study, field)), []).append(study)
     for index, study in enumerate(studies):
         if study.error:
             continue
-        groups = [sharing[field, study[field]] for field in _FILES]
-        # Some of each are enough to name three: thousands may share a path.
-        some = dict.fromkeys(other for group in groups for other in group[:4] if other != study.study_id)
-        if some:
-            names = ", ".join(list(some)[:3])
-            more = max(len(some), *(len(group) - 1 for group in groups)) - 3
-            names += f" and {more} more" if more > 0 else ""
-            error = PathError(f"path {study.path!r} is also that of study {names}")
+        alike = max((sharing[field, _file(study, field)] for field in _FILES), key=len)
+        others = [other for other in alike[:4] if other.study_id != study.study_id][:3]
+        if others:
+            more = len(alike) - 1 - len(others)
+            names = ", ".join(other.study_id for other in others) + (f" and {more} more" if more else "")
+            if any(study.path == other.path or study.record == other.record for other in others):
+                words = f"is also that of study {names}"
+            else:
+                words = f"differs from that of study {names} in case or Unicode form only, which SMB and macOS ignore"
+                words += "; rename one of them"
+            error = PathError(f"path {study.path!r} {words}")
             studies[index] = study._replace(error=describe(error))
     return studies
+
+
+def _file(study: Study, field: int) -> str:
+    """The record or the path of a study, the path as it is compared where case and form of Unicode are ignored."""
+    name = study[field]
+    if field != _PATH:
+        return name
+    return name.casefold() if name.isascii() else normalize("NFC", normalize("NFD", name).casefold())
