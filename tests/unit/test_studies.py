@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from wfdb2dicom.errors import ConfigError, PathError
 from wfdb2dicom.inputs.csv_text import RowWriter
+from wfdb2dicom.inputs.shared_files import Files, find_shared
 from wfdb2dicom.inputs.studies import (
     Locator,
     Study,
-    _without_shared_files,
     identify,
     iter_rows,
     read_studies,
@@ -289,33 +289,30 @@ def test_a_folder_that_is_also_below_files_is_never_taken_for_that_one(tree):
     [("g1/Ab", "g1/aB"), ("G1/x", "g1/x"), ("g/\u00e4", "g/a\u0308"), ("g/\u00c4", "g/a\u0308"), ("g/SS", "g/\u00df")],
 )
 def test_paths_that_differ_in_case_or_unicode_form_only_are_one_file_elsewhere(one, other):
-    studies = [Study("1", "", one, one, "", ""), Study("2", "", other, other, "", ""), Study("3", "", "c", "c", "", "")]
-    first, second, third = _without_shared_files(studies)
+    studies = [Files("1", one, one), Files("2", other, other), Files("3", "c", "c")]
+    (_, first), (_, second) = find_shared(studies)
     words = "in case or Unicode form only, which SMB and macOS ignore; rename one of them"
-    assert first.error == f"PathError: path {one!r} differs from that of study 2 {words}"
-    assert second.error.startswith(f"PathError: path {other!r} differs from that of study 1")
-    assert third.error == ""
+    assert first == f"PathError: path {one!r} differs from that of study 2 {words}"
+    assert second.startswith(f"PathError: path {other!r} differs from that of study 1")
 
 
 def test_many_studies_that_share_a_path_cost_time_in_proportion(tree):
     """A column of paths that is not one: every row holds the same. Quadratic, this takes some minutes."""
     count = 20_000
-    studies = [Study(str(n), "", "a", "a", "", "") for n in range(count)]
+    studies = [Files(str(n), "a", "a") for n in range(count)]
     begin = time.process_time()
-    found = _without_shared_files(studies)
+    found = dict(find_shared(studies))
     assert time.process_time() - begin < 5
-    assert found[7].error == f"PathError: path 'a' is also that of study 0, 1, 2 and {count - 4} more"
+    assert found[7] == f"PathError: path 'a' is also that of study 0, 1, 2 and {count - 4} more"
 
 
 def test_studies_that_would_become_one_file_name_each_other(tree):
     studies = [
-        Study("1", "", "files/a", "a", "", ""),
-        Study("2", "", "a", "a", "", ""),
-        Study("3", "", "b", "c", "", ""),
+        Files("1", "files/a", "a"),
+        Files("2", "a", "a"),
+        Files("3", "b", "c"),
     ]
-    first, second, third = _without_shared_files(studies)
-    assert (first.error, second.error) == tuple(f"PathError: path 'a' is also that of study {n}" for n in (2, 1))
-    assert third.error == ""
+    assert dict(find_shared(studies)) == {n: f"PathError: path 'a' is also that of study {2 - n}" for n in (0, 1)}
 
 
 @pytest.mark.parametrize("again", [STUDY, f"{STUDY}.0", f"s{STUDY}", f"0{STUDY}"])

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
-from unicodedata import normalize
 
 from wfdb2dicom.acquisition import as_text, normalise_id, normalise_time
 from wfdb2dicom.errors import ConfigError, PathError, StudyError, SubjectMismatch, describe
 from wfdb2dicom.inputs.csv_text import iter_rows, missing_column
+from wfdb2dicom.inputs.shared_files import Files, find_shared
 from wfdb2dicom.system.zip_directory import ZipDirectory
 
 __all__ = ["IdError", "Locator", "Study", "identify", "iter_rows", "read_studies", "study_key"]
@@ -81,10 +81,6 @@ class Study(NamedTuple):
 def path_prefix(dcm_dir: str) -> str:
     """What the relative path of a DICOM is appended to, so that the path is also the name of a target."""
     return "" if dcm_dir == "." else os.path.join(dcm_dir, "")
-
-
-_PATH = Study._fields.index("path")
-_FILES = (Study._fields.index("record"), _PATH)  # what no two studies may have in common
 
 
 def identify(cell: str, line: int) -> tuple[str, str]:
@@ -299,7 +295,10 @@ def read_studies(
                 error = describe(problem)
         time = normalise_time(as_text(row[time_at])) if time_at >= 0 else ""
         studies.append(Study(study_id, subjects.setdefault(subject_id, subject_id), record, path, time, error))
-    return _without_shared_files(studies)
+    valid = [index for index, study in enumerate(studies) if not study.error]
+    for position, words in find_shared([Files(s.study_id, s.record, s.path) for s in map(studies.__getitem__, valid)]):
+        studies[valid[position]] = studies[valid[position]]._replace(error=words)
+    return studies
 
 
 def check_beginning(input_csv: Path, study_id_col: str, path_col: str) -> str:
@@ -368,42 +367,3 @@ def _names_in(path: str) -> tuple[str, str, str]:
         study[1:] if study[:1] == "s" and _MIMIC_STUDY.fullmatch(study, 1) else "",
         record if _MIMIC_STUDY.fullmatch(record) else "",
     )
-
-
-def _without_shared_files(studies: list[Study]) -> list[Study]:
-    """The studies, with an error for all that share a record or a DICOM: whose it is cannot be known.
-
-    DICOM paths are compared as file systems do that ignore case and the form of Unicode (SMB, macOS), wherever the
-    tree lies: a conversion that works here works there, too, and the tree can be copied.
-    """
-    valid = [study for study in studies if not study.error]
-    if all(len({_file(study, field) for study in valid}) == len(valid) for field in _FILES):
-        return studies
-    sharing: dict[tuple[int, str], list[Study]] = {}
-    for study in valid:
-        for field in _FILES:
-            sharing.setdefault((field, _file(study, field)), []).append(study)
-    for index, study in enumerate(studies):
-        if study.error:
-            continue
-        alike = max((sharing[field, _file(study, field)] for field in _FILES), key=len)
-        others = [other for other in alike[:4] if other.study_id != study.study_id][:3]
-        if others:
-            more = len(alike) - 1 - len(others)
-            names = ", ".join(other.study_id for other in others) + (f" and {more} more" if more else "")
-            if any(study.path == other.path or study.record == other.record for other in others):
-                words = f"is also that of study {names}"
-            else:
-                words = f"differs from that of study {names} in case or Unicode form only, which SMB and macOS ignore"
-                words += "; rename one of them"
-            error = PathError(f"path {study.path!r} {words}")
-            studies[index] = study._replace(error=describe(error))
-    return studies
-
-
-def _file(study: Study, field: int) -> str:
-    """The record or the path of a study, the path as it is compared where case and form of Unicode are ignored."""
-    name = study[field]
-    if field != _PATH:
-        return name
-    return name.casefold() if name.isascii() else normalize("NFC", normalize("NFD", name).casefold())
