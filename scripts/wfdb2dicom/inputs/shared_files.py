@@ -33,11 +33,12 @@ def find_shared(studies: Sequence[Files]) -> Iterator[tuple[int, str]]:
         for key in both:
             sharing.setdefault(key, []).append(study)
     for position, (study, both) in enumerate(zip(studies, keys, strict=True)):
-        alike = max((sharing[key] for key in both), key=len)
-        others = [other for other in alike[: _NAMED + 1] if other.study_id != study.study_id][:_NAMED]
-        if not others:
+        groups = [sharing[key] for key in both]
+        alike = dict.fromkeys(other for group in groups for other in group[: _NAMED + 1] if other is not study)
+        if not alike:
             continue
-        more = len(alike) - 1 - len(others)
+        others = list(alike)[:_NAMED]
+        more = max(len(alike), *(len(group) - 1 for group in groups)) - len(others)
         names = ", ".join(other.study_id for other in others) + (f" and {more} more" if more else "")
         if any(study.path == other.path or study.record == other.record for other in others):
             error = PathError(f"path {study.path!r} is also that of study {names}")
