@@ -33,7 +33,7 @@ class TestValues:
             ({"colour": "red"}, ["colour", "no such option", "the options are input_csv"]),
             ({"input_csv": None}, ["input_csv: missing", "--configfile", "--config input_csv="]),
             ({"timeout": "soon"}, ["timeout: 'soon' is not a number", "Seconds that one study may take"]),
-            ({"timeout": 0}, ["timeout: 0 is less than or equal to the minimum of 0"]),
+            ({"timeout": 0}, ["timeout: 0 is not above 0 (Seconds that one study may take)"]),
             ({"timeout": True}, ["timeout: True is not a number"]),
             ({"overwrite": "yes"}, ["overwrite: 'yes' is not a boolean: write true or false"]),
             ({"studies_per_job": "many"}, ["studies_per_job: 'many' is neither 'auto' nor a whole number from 1"]),
@@ -41,7 +41,7 @@ class TestValues:
             ({"lead_order": "alphabetic"}, ["lead_order: 'alphabetic' is none of 'source', 'standard'"]),
             ({"retry_failed": "never"}, ["retry_failed: 'never' is none of 'transient', 'all', 'none'"]),
             ({"missing_metadata": "skip"}, ["missing_metadata: 'skip' is none of 'error', 'allow'"]),
-            ({"max_failed": 5}, ["max_failed: 5", "maximum of 1"]),
+            ({"max_failed": 5}, ["max_failed: 5 is more than 1: write 0.05 for 5 %"]),
             ({"uid_root": 2.25}, ["uid_root: 2.25 is a number where text is needed: put it in quotes"]),
             ({"uid_root": "2.025"}, ["uid_root: '2.025' is no UID root"]),
             (
@@ -310,6 +310,25 @@ class TestRuns:
         assert (work.folder / "counted.txt").read_text() == "25\n"
         assert {name: parts[1:] for name, parts in work.dicoms().items()} == {n: p[1:] for n, p in before.items()}
         assert start(command, work.folder).nothing_done
+
+    def test_a_module_in_a_fresh_folder_makes_what_another_rule_takes(self, work: Work, tmp_path: Path) -> None:
+        """Its rules are asked for their inputs after Snakemake has listed the folder results, which is not there."""
+        folder = tmp_path / "fresh"
+        folder.mkdir()
+        os.rename(work.folder / "wfdb", folder / "wfdb")
+        (folder / "Snakefile").write_text(
+            "rule count:\n"
+            "    input: 'results/studies.with_dcm.csv'\n"
+            "    output: 'counted.txt'\n"
+            "    shell: 'wc -l < {input} > {output}'\n"
+            "module ecg:\n"
+            f"    snakefile: {str(ROOT / 'workflow/Snakefile')!r}\n"
+            f"    config: {work.config!r}\n"
+            "use rule * from ecg as ecg_*\n"
+        )
+        run = start([*SNAKEMAKE, "--cores", "2"], folder)
+        assert run.status == 0 and (folder / "counted.txt").read_text() == "25\n", run.output
+        assert "localrules" not in run.output and "localrule ecg_aggregate:" in run.output
 
     @pytest.mark.parametrize("statement", ["prefix: 'ecg'", "replace_prefix: {'results/': 'ecg/'}"])
     def test_a_module_with_a_prefix_is_refused_before_any_work(self, work: Work, statement: str) -> None:

@@ -12,6 +12,7 @@ rule aggregate:
         digests="results/.results.json",
     log:
         "logs/aggregate.log",
+    localrule: True
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
@@ -35,6 +36,7 @@ rule gate:
     log:
         "logs/gate.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:

@@ -141,6 +141,7 @@ def plan_options(wildcards):
         with contextlib.suppress(OSError):  # the records alone, then
             if not path.is_file() or read_file(path) != content:
                 replace_file(path, content)
+                made_now(path)
     return [str(path)] if path.exists() else []
 
 

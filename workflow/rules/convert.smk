@@ -35,6 +35,7 @@ rule study:
     log:
         "logs/study/{record}.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:

@@ -10,6 +10,7 @@ checkpoint plan:
     log:
         "logs/plan.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:

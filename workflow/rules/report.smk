@@ -12,6 +12,7 @@ rule report:
         ),
     log:
         "logs/report.log",
+    localrule: True
     conda:
         "../../envs/wfdb2dicom.yaml"
     threads: 4

@@ -9,6 +9,7 @@ rule store_batch:
         table="results/store/{batch}.tsv",
     log:
         "logs/store/{batch}.log",
+    localrule: True
     conda:
         "../../envs/archive.yaml"
     resources:
@@ -31,6 +32,7 @@ rule store:
     log:
         "logs/store.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/archive.yaml"
     params:

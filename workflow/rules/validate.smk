@@ -11,6 +11,7 @@ rule sample:
     log:
         "logs/sample.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
@@ -67,6 +68,7 @@ rule validation:
     log:
         "logs/validation.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:
@@ -97,6 +99,7 @@ rule validate:
     log:
         "logs/validate.log",
     retries: 0
+    localrule: True
     conda:
         "../../envs/wfdb2dicom.yaml"
     params:

@@ -36,3 +36,12 @@ SHOW_ALL = (
     or workflow.output_settings.verbose
     or workflow.output_settings.debug_dag
 )
+
+
+def made_now(path):
+    """Tell Snakemake that an input function has written a file.
+
+    It lists folders once, before input functions are asked, and would miss the file. Not reported yet.
+    """
+    workflow.iocache.exists_local[str(path)] = True
+    workflow.iocache.mtime.pop(str(path), None)

@@ -214,7 +214,7 @@ def _wrong(key: str, value: object, rule: Mapping[str, Any], error: ValidationEr
     return f"{key}: {value!r} {_expected(value, rule, error)} ({_sentence(rule)})"
 
 
-def _expected(value: object, rule: Mapping[str, Any], error: ValidationError) -> str:
+def _expected(value: Any, rule: Mapping[str, Any], error: ValidationError) -> str:
     if "oneOf" in rule:
         return f"is neither {rule['oneOf'][0]['enum'][0]!r} nor a whole number from 1"
     if "enum" in rule:
@@ -227,6 +227,11 @@ def _expected(value: object, rule: Mapping[str, Any], error: ValidationError) ->
         return "is empty: give a value or leave the key out"
     if error.validator == "pattern":
         return 'is no UID root: digits and dots such as "2.25" or "1.2.826.0.1.3680043.10.999"'
+    limits = {"exclusiveMinimum": "is not above", "minimum": "is less than", "maximum": "is more than"}
+    if error.validator in limits:
+        # A share written as a percentage.
+        remedy = f": write {float(value) / 100:g} for {value} %" if rule.get("maximum") == 1 and value > 1 else ""
+        return f"{limits[error.validator]} {error.validator_value}{remedy}"
     return str(error.message).removeprefix(repr(value)).strip()
 
 
