@@ -19,6 +19,7 @@ _SHORT = frozenset(re.findall("..", "AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS"
 _LONG = frozenset(re.findall("..", "OBODOFOLOVOWSQSVUCUNURUTUV"))
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
+_DEEPEST = 16  # sequences in sequences; an ECG object has three
 _PREFIX = struct.Struct("<HH2sH").unpack_from
 _LENGTH = struct.Struct("<I").unpack_from
 _ITEM_PREFIX = struct.Struct("<HHI").unpack_from
@@ -98,6 +99,8 @@ def parse(content: bytes) -> Part10:
     start = 132
     if content[start : start + 8] != b"\x02\0\0\0UL\x04\0":
         raise MalformedError("no File Meta Information Group Length at byte 132", "PS3.10 section 7.1")
+    if len(content) < start + 12:
+        raise MalformedError(f"ends at byte {len(content)}: it is cut short", "PS3.10 section 7.1")
     end = start + 12 + _LENGTH(content, start + 8)[0]
     meta = reader.dataset(start, end)
     syntax = meta.get(0x00020010)
@@ -129,17 +132,23 @@ class _Reader:
         """The elements between two bytes."""
         if end > len(self.content):
             raise MalformedError(f"ends at byte {len(self.content)} of {end}: it is cut short", "PS3.5 section 7.1")
+        return self._elements(at, end, 0)[0]
+
+    def _elements(self, at: int, end: int, depth: int, *, delimited: bool = False) -> tuple[Dataset, int]:
+        """The elements from a byte to `end`, or to an item's delimiter, and the byte after them."""
         found: Dataset = {}
         last = -1
-        while at < end:
-            tag, element, at = self._element(at, end)
+        while at < end and not (delimited and self.content[at : at + 8] == _END_OF_ITEM):
+            tag, element, at = self._element(at, end, depth)
             if tag <= last:
                 self.oddities.append((tag, "appears twice or after a higher tag", "PS3.5 section 7.1"))
             last = tag
             found[tag] = element
-        return found
+        if delimited and at >= end:
+            raise MalformedError(f"an item that ends at byte {end} has no delimiter", "PS3.5 section 7.5")
+        return found, at
 
-    def _element(self, at: int, end: int) -> tuple[int, Element, int]:
+    def _element(self, at: int, end: int, depth: int) -> tuple[int, Element, int]:
         """Tag and element at a byte, and the byte behind it."""
         if at + 8 > end:
             raise MalformedError(f"{end - at} bytes at byte {at} are not a data element", "PS3.5 section 7.1.2")
@@ -153,7 +162,7 @@ class _Reader:
         elif vr not in _SHORT:
             raise MalformedError(f"({group:04X},{number:04X}) at byte {at} has no VR: {code!r}", "PS3.5 section 7.1.2")
         if vr == "SQ":
-            items, behind = self._items(tag, start, end, length)
+            items, behind = self._items(tag, start, end, length, depth)
             return tag, Element(vr, b"", items), behind
         if start + length > end:
             missing = start + length - end
@@ -165,9 +174,11 @@ class _Reader:
             self.oddities.append((tag, f"has an odd length, {length}", "PS3.5 section 7.1.1"))
         return tag, Element(vr, self.content[start : start + length], []), start + length
 
-    def _items(self, tag: int, at: int, end: int, length: int) -> tuple[list[Dataset], int]:
+    def _items(self, tag: int, at: int, end: int, length: int, depth: int) -> tuple[list[Dataset], int]:
         """The items of a sequence, and the byte behind it."""
         name = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+        if depth == _DEEPEST:
+            raise MalformedError(f"sequence {name} is nested more than {_DEEPEST} deep", "PS3.5 section 7.5")
         stop = end if length == _UNDEFINED else at + length
         if stop > end:
             raise MalformedError(
@@ -183,25 +194,20 @@ class _Reader:
                 return items, at + 8
             if kind != _ITEM:
                 raise MalformedError(f"sequence {name} has no item at byte {at}", "PS3.5 section 7.5")
-            size = self._undefined_size(at + 8, stop) if size == _UNDEFINED else size
+            if size == _UNDEFINED:
+                item, at = self._elements(at + 8, stop, depth + 1, delimited=True)
+                items.append(item)
+                at += 8
+                continue
             if at + 8 + size > stop:
                 raise MalformedError(f"an item of {name} at byte {at} is longer than its sequence", "PS3.5 section 7.5")
-            items.append(self.dataset(at + 8, at + 8 + size))
+            items.append(self._elements(at + 8, at + 8 + size, depth + 1)[0])
             at += 8 + size
             if self.content[at : at + 8] == _END_OF_ITEM:
                 at += 8
         if length == _UNDEFINED:
             raise MalformedError(f"sequence {name} has no end", "PS3.5 section 7.5")
         return items, at
-
-    def _undefined_size(self, start: int, end: int) -> int:
-        """Size of an item of undefined length: to its delimiter, nested sequences stepped over."""
-        at = start
-        oddities = list(self.oddities)
-        while self.content[at : at + 8] != _END_OF_ITEM:
-            _, _, at = self._element(at, end)
-        self.oddities = oddities
-        return at - start
 
 
 _END_OF_ITEM = struct.pack("<HHI", _ITEM_END >> 16, _ITEM_END & 0xFFFF, 0)

@@ -209,6 +209,9 @@ def _traces(ds: Dataset) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
     for index, group in enumerate(ds.WaveformSequence):
         counts = multiplex_array(ds, index, as_raw=True)
         padding = _padding(group, counts.dtype)
+        frequency = float(group.SamplingFrequency)
+        if not 0 < frequency < float("inf"):
+            raise ValueError(f"its SamplingFrequency is {frequency:g} Hz")
         for number, channel in enumerate(group.ChannelDefinitionSequence):
             label = _label(channel, number)
             unit = _unit(channel)
@@ -220,7 +223,7 @@ def _traces(ds: Dataset) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
                 millivolt = (samples * _sensitivity(channel) + float(channel.get("ChannelBaseline") or 0)) * factor
                 if padding is not None:
                     millivolt[samples == padding] = np.nan
-                traces[label] = Trace(label, float(group.SamplingFrequency), millivolt)
+                traces[label] = Trace(label, frequency, millivolt)
     return tuple(traces.values()), tuple(left_out)
 
 

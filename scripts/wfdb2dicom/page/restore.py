@@ -203,6 +203,8 @@ def _header(
 ) -> bytes:
     """The header file, spelled as MIMIC-IV-ECG spells it: checksums are unsigned, gains have a decimal point."""
     frequency = number(group, 0x003A001A) or 0.0
+    if frequency <= 0:
+        raise RestoreError(f"SamplingFrequency {text(group, 0x003A001A)!r} is not above 0 Hz")
     shown = f"{frequency:.0f}" if frequency == int(frequency) else repr(frequency)
     first = [name, str(len(channels)), shown, str(len(samples))]
     if acquired := text(dataset, 0x0008002A):
@@ -224,4 +226,6 @@ def _header(
     for item in dataset[0x0018A001].items if 0x0018A001 in dataset else []:
         if what := " ".join(text(item, 0x0018A003).split()):  # which signals of the source are not here
             lines.append(f"# {what}")
+    if broken := next((line for line in lines if not line.isprintable()), None):
+        raise RestoreError(f"{broken!r} cannot be a line of a WFDB header: it has characters that are not printable")
     return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
