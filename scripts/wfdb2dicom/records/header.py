@@ -204,27 +204,20 @@ _SIGNAL_LINE = re.compile(
 ).fullmatch
 _SEGMENT_LINE = re.compile(r"(\S+)\s+(\d{1,18})").fullmatch
 _MOMENT = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?[ \t]+(\d{1,2})/(\d{1,2})/(\d{4})[ \t]*").fullmatch
-_NAMED_MONTH = re.compile(
-    r"(\d{1,2})-([A-Za-z]{3})-(\d{4})[ \t]+(\d{1,2}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?[ \t]*"
-).fullmatch
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})[ \tT](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?[ \t]*").fullmatch
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SHOWN = 60  # characters of a line that is not what it should be
 
 
 def parse_moment(text: str | None) -> datetime | None:
     """Date and time of a record line; None for anything but the forms that can be read in one way only.
 
-    These are header(5)'s ``HH:MM:SS[.ffffff] DD/MM/YYYY``, the CinC challenges' ``12-May-2020 12:33:59``, and ISO 8601
-    without an offset. Never a time without a date.
+    These are header(5)'s ``HH:MM:SS[.ffffff] DD/MM/YYYY`` and ISO 8601 without an offset. Never a time without a date,
+    and not the CinC challenges' ``12-May-2020 12:33:59``: that is when the challenge converted the file, not the ECG's.
     """
     if not text:
         return None
     if match := _MOMENT(text):
         hour, minute, second, fraction, day, month, year = match.groups()
-    elif (match := _NAMED_MONTH(text)) and match[2].lower() in _MONTHS:
-        day, _, year, hour, minute, second, fraction = match.groups()
-        month = str(_MONTHS.index(match[2].lower()) + 1)
     elif match := _ISO(text):
         year, month, day, hour, minute, second, fraction = match.groups()
     else:
