@@ -17,11 +17,12 @@ rule store_batch:
     params:
         command=command("send"),
         archive=f"--archive={ARCHIVE}",
+        run=untracked(f"--run={STARTED}"),
         token=lambda wildcards: store_token(wildcards.batch),
         dcm_dir=arguments("dcm_dir"),
     shell:
         "{params.command} batch {params.archive:q} {params.dcm_dir:q} --token={params.token:q}"
-        ' --journals=results/store/journal --run="$WFDB2DICOM_RUN" {input.receipt:q} {output.table:q} 2>> {log:q} | tee -a {log:q}'
+        " --journals=results/store/journal {params.run:q} {input.receipt:q} {output.table:q} 2>> {log:q} | tee -a {log:q}"
 
 
 rule store:

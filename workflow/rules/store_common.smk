@@ -1,12 +1,8 @@
 # The archive of the configuration, and input functions of the rules that send to it.
-import os
-
 from wfdb2dicom.archive.sent_table import resend_token
 from wfdb2dicom.archive.settings import parse_archive
 
 STORE = Path("results/store")
-if workflow.is_main_process:
-    os.environ["WFDB2DICOM_RUN"] = f"{STARTED}-{os.getpid()}"  # for the jobs of store, all of which run here
 
 
 def checked_archive():

@@ -85,6 +85,7 @@ use rule validation as roundtrips with:
         summary="results/roundtrip.json",
     log:
         "logs/roundtrips.log",
+    localrule: True
     params:
         command=command("findings collect roundtrip --plans=results/plan results/roundtrip"),
 
@@ -115,3 +116,4 @@ use rule validate as roundtrip with:
         summary="results/roundtrip.json",
     log:
         "logs/roundtrip.log",
+    localrule: True

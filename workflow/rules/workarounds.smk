@@ -31,7 +31,7 @@ def terminal_handlers():
 SHOW_ALL = (
     not workflow.is_main_process
     or workflow.modifier.skip_configfile
-    or workflow.dryrun
+    or workflow.output_settings.dryrun
     or workflow.output_settings.printshellcmds
     or workflow.output_settings.verbose
     or workflow.output_settings.debug_dag

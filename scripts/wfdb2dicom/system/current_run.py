@@ -20,7 +20,7 @@ from pathlib import Path
 from wfdb2dicom.errors import ConfigError, OutputError
 from wfdb2dicom.system.regular_file import open_regular, read_file, read_fully, write_fully
 
-VARIABLE = "WFDB2DICOM_RUN"  # in the environment of jobs: the run's id, a colon, the absolute path of the file
+VARIABLE = "WFDB2DICOM_CURRENT_RUN"  # in the environment of jobs: the run's id, a colon, the absolute path of the file
 _PATIENCE = 10.0  # seconds that a new run waits for a process that is renaming a file
 
 
