@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom.batches import freshness, job, plan, tables
+from wfdb2dicom.batches import freshness, job, plan, plan_files, tables
 from wfdb2dicom.batches.freshness import Policy
 from wfdb2dicom.batches.plan import PlanConfig
+from wfdb2dicom.dicom.options import Options
 
 from .conftest import ecg
 
@@ -176,6 +177,25 @@ def test_a_failure_of_the_moment_is_tried_again_unless_nothing_is_to_be(ptb: Run
     (ptb.folder / "wfdb/200.hea").touch()
     ptb.plan(policy=Policy(retry))
     assert ptb.convert()["100"] == ("" if tried else "Timeout>60s")
+
+
+def test_a_dry_run_says_what_the_job_would_do(ptb: Run) -> None:
+    (ptb.folder / "wfdb/100.dat").write_bytes(b"")
+    name = "001-000.tsv"
+
+    def work() -> str:
+        return plan_files.work_in(ptb.plans / name, ptb.receipts / name)
+
+    ptb.plan()
+    assert work() == "2 studies, 2 to convert"
+    ptb.convert()
+    assert work().startswith("2 studies, 1 to convert, 1 already there")  # one failed, and no plan has looked at that
+    (ptb.folder / "wfdb/200.hea").touch()
+    ptb.plan()
+    assert work() == "2 studies, 1 to convert, 1 that failed and are not tried again"
+    ptb.convert()
+    ptb.plan(options=Options(lead_order="standard"))  # the DICOM is newer than its source, and yet not up to date
+    assert work() == "2 studies, 2 to convert"
 
 
 def test_batches_are_stable_and_named_after_the_study_where_each_has_its_own() -> None:

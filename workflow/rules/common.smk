@@ -176,8 +176,9 @@ def studies_in(input):
 
 def conversions_in(wildcards, input):
     """What a batch has to do, in words for the screen; a dry run looks at the disk to say it exactly."""
+    plan = Path(input.plan)
     try:
-        return plan_files.work_in(Path(input.plan), overwrite=config["overwrite"], look=workflow.dryrun)
+        return plan_files.work_in(plan, RECEIPTS / plan.name, overwrite=config["overwrite"], look=workflow.dryrun)
     except OSError:  # in a dry run before the first plan
         return "known once plan has run"
 

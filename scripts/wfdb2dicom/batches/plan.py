@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from wfdb2dicom.batches import freshness
 from wfdb2dicom.batches.freshness import Policy
+from wfdb2dicom.batches.plan_files import KNOWN_FAILURES
 from wfdb2dicom.batches.tables import (
     PlanRow,
     ReceiptRow,
@@ -38,7 +39,6 @@ from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.paths import is_zip
 from wfdb2dicom.system.pool import spread
 
-KNOWN_FAILURES = "known_failures"  # folder within that of the plan files
 # A batch of this size has a plan file of some 1.3 MB, which Snakemake still compares by content (profiles/default).
 LARGEST_BATCH = 4096
 SMALLEST_BATCH = 64
