@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.inputs.zip_copies import copy_of_member
+from wfdb2dicom.system.paths import is_zip
 
 SUMS = "SHA256SUMS.txt"
 
@@ -18,6 +20,8 @@ def find_sums(wfdb_dir: str) -> Path:
     ConfigError
         When there is none.
     """
+    if is_zip(wfdb_dir) and (copy := copy_of_member(wfdb_dir, SUMS)):
+        return Path(copy)
     path = Path(wfdb_dir, SUMS)
     if not path.is_file():
         raise ConfigError(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from wfdb2dicom.dicom.mapping import PER_MILLIVOLT
 from wfdb2dicom.errors import StudyError, describe
 from wfdb2dicom.page.restore import Restored, restore
 from wfdb2dicom.records.header import Header, parse
-from wfdb2dicom.records.source_file import read_header_text
+from wfdb2dicom.records.source_file import header_text, read_header_text
+from wfdb2dicom.records.zip_source import ZipFiles
 from wfdb2dicom.system.regular_file import read_file
 
 _GAIN_TOLERANCE = 1e-9  # relative: decimal strings round 1/gain
@@ -61,13 +63,13 @@ def roundtrip(plan: Path, receipt: Path, limit: str, table: Path) -> int:
 
 def _roundtrip_one(options: dict[str, str], plan: PlanRow, row: ReceiptRow, sums: dict[str, str]) -> CheckedObject:
     path = os.path.join(options["dcm_dir"], row.dicom)
-    record = os.path.join(options["wfdb_dir"], plan.record)
     try:
         if reason := _not_comparable(plan, row, sums):
             return CheckedObject(row.study_id, path, "open", (reason,))
         content = read_file(path)
-        restored = _restore(content, plan.record, record, options.get("lead_order", "source"), sums)
-        details = tuple(_differences(restored, plan.record, record, sums))
+        read_source = partial(_source_header, options["wfdb_dir"], plan)
+        restored = _restore(content, plan.record, read_source, options.get("lead_order", "source"), sums)
+        details = tuple(_differences(restored, plan.record, read_source, sums))
     except (OSError, StudyError, ValueError) as error:
         return CheckedObject(row.study_id, path, "bad", (describe(error),))
     return CheckedObject(row.study_id, path, "bad" if details else "good", details)
@@ -88,12 +90,23 @@ def _not_comparable(plan: PlanRow, row: ReceiptRow, sums: dict[str, str]) -> str
     return ""
 
 
-def _restore(content: bytes, record: str, source: str, lead_order: str, sums: dict[str, str]) -> Restored:
+def _source_header(wfdb_dir: str, plan: PlanRow) -> bytes:
+    """The header of the record, in the folder or in the ZIP."""
+    record = os.path.join(wfdb_dir, plan.record)
+    if not plan.members:
+        return read_header_text(record + ".hea")
+    with ZipFiles(wfdb_dir).open(record, record + ".hea", plan.members) as source:
+        return header_text(source)
+
+
+def _restore(
+    content: bytes, record: str, read_source: Callable[[], bytes], lead_order: str, sums: dict[str, str]
+) -> Restored:
     """The record; of one whose leads were reordered, in its source's order unless it had the standard's already."""
     name = os.path.basename(record)
     restored = restore(content, name)
     if lead_order == "standard" and _digest(restored.signal) != sums[f"{record}.dat"]:
-        header = parse(read_header_text(source + ".hea"))
+        header = parse(read_source())
         order = [leads.label(signal.description) for signal in header.signals]
         return restore(content, name, order=order)
     return restored
@@ -103,11 +116,13 @@ def _digest(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-def _differences(restored: Restored, record: str, source: str, sums: dict[str, str]) -> Iterator[str]:
+def _differences(
+    restored: Restored, record: str, read_source: Callable[[], bytes], sums: dict[str, str]
+) -> Iterator[str]:
     if _digest(restored.signal) != sums[f"{record}.dat"]:
         yield ".dat: its samples are not those that the publisher gave the digest of"
     if _digest(restored.header) != sums[f"{record}.hea"]:
-        text = read_header_text(source + ".hea")
+        text = read_source()
         if _digest(text) != sums[f"{record}.hea"]:
             yield ".hea: the source on disk is not what the publisher gave the digest of either; fetch it again"
         elif not _equal_but_for_spelling(parse(restored.header), parse(text)):

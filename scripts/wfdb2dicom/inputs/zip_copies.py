@@ -1,0 +1,41 @@
+"""Copies of single files of a ZIP for what needs a file of its own, such as a list of digests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from wfdb2dicom.errors import ConfigError, SignalError
+from wfdb2dicom.system.whole_file import replace_file
+from wfdb2dicom.system.zip_directory import find_member
+from wfdb2dicom.system.zip_member import read_member
+
+COPIES = Path("results/inputs")
+
+
+def copy_of_member(zip_path: str, name: str) -> str:
+    """A copy of one file of a ZIP, as old as the ZIP; "" where the ZIP has no such file.
+
+    It is written only when the ZIP is another one than that of the last copy.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read.
+    """
+    copy = COPIES / name
+    written = os.stat(zip_path).st_mtime_ns
+    if copy.is_file() and copy.stat().st_mtime_ns == written:
+        return str(copy)
+    member = find_member(zip_path, os.path.normpath(name))
+    if member is None:
+        return ""
+    fd = os.open(zip_path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        replace_file(copy, read_member(fd, member, zip_path))
+    except SignalError as error:
+        raise ConfigError(f"wfdb_dir: {name} cannot be read: {error}") from error
+    finally:
+        os.close(fd)
+    os.utime(copy, ns=(written, written))
+    return str(copy)
