@@ -103,7 +103,8 @@ def test_a_header_that_lies_is_a_documented_error(tmp_path: Path, lie: str) -> N
     start = time.monotonic()
     words = outcome(tmp_path, LIES[lie])
     # The time of the study CSV takes the place of a wrong one; an odd gain or baseline is what the object says, too.
-    harmless = ("date", "month", "gain next to nothing", "baseline")
+    # A number of samples of 0 is one that is not stated (header(5)); the checksums are.
+    harmless = ("date", "month", "gain next to nothing", "baseline", "no samples")
     assert words.partition(":")[0] in DOCUMENTED or (not words and any(w in lie for w in harmless)), words
     assert words.isprintable() and len(words) < 1100
     assert not list(tmp_path.rglob("*.part")) and (not words) == (tmp_path / "out/100.dcm").exists()
@@ -135,10 +136,23 @@ def test_a_header_of_50_mb_is_refused_before_it_is_read(tmp_path: Path) -> None:
     assert words.startswith("HeaderError: ") and "50000" in words
 
 
-@pytest.mark.parametrize("size", [0, 1, 100, 5998, 5999, 6001, 6002, 12000])
-def test_a_signal_file_of_another_length_is_refused(tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize("size", [0, 1, 100, 5998, 5999])
+def test_a_signal_file_that_is_too_short_is_refused(tmp_path: Path, size: int) -> None:
+    assert outcome(tmp_path, GOOD, SAMPLES.tobytes()[:size]).startswith("SignalError: ")
+
+
+@pytest.mark.parametrize("size", [6001, 6002, 12000])
+def test_bytes_behind_the_samples_pass_only_where_checksums_prove_the_samples(tmp_path: Path, size: int) -> None:
     content = (SAMPLES.tobytes() * 2)[:size]
-    assert outcome(tmp_path, GOOD, content).startswith("SignalError: ")
+    assert outcome(tmp_path / "exact", GOOD) == outcome(tmp_path / "longer", GOOD, content) == ""
+    assert (tmp_path / "longer/out/100.dcm").read_bytes() == (tmp_path / "exact/out/100.dcm").read_bytes()
+    damaged = bytes([content[0] ^ 1]) + content[1:]
+    assert outcome(tmp_path / "damaged", GOOD, damaged).startswith("ChecksumError: ")
+    unproven = "\n".join(
+        " ".join([*line.split()[:6], "0", *line.split()[7:]]) if line.startswith("100.dat") else line
+        for line in GOOD.splitlines()
+    )
+    assert outcome(tmp_path / "unproven", unproven, content).startswith("SignalError: ")
 
 
 lines = st.lists(
