@@ -167,6 +167,22 @@ def test_what_an_archive_acknowledged_and_dropped_is_not_called_stored(make_batc
     assert second.sent == 5 and batch.statuses() == ["stored"] * 40
 
 
+def test_an_object_that_is_listed_late_is_stored(make_batch: MakeBatch) -> None:
+    """Of the first chunk, and listed when the second has been sent."""
+    batch, provider = make_batch(40), Provider()
+    late, asked = batch.uids_in_order()[0], []
+
+    def find(query: Dataset) -> Iterator[tuple[int, Dataset | None]]:
+        asked.append(str(query.SOPInstanceUID))
+        if asked[-1] != late or asked.count(late) > 2:
+            yield from provider.hierarchical(query)
+
+    provider.find = find
+    with provider.serve() as archive:
+        send(batch, archive)
+    assert batch.statuses() == ["stored"] * 40
+
+
 def test_one_query_asks_for_many_objects_where_the_archive_understands_that(make_batch: MakeBatch) -> None:
     batch, provider = make_batch(40), Provider()
     provider.find = provider.relational

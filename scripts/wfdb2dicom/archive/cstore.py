@@ -58,7 +58,7 @@ class CStoreClient:
         self._answers_queries = True
         self._has_answered_query = False
         self._answers_lists = True
-        # Study and Series Instance UID of objects sent, which a query for one object must name (PS3.4 C.4.1.2.2.1).
+        # Study and Series Instance UID of the objects sent, which a query for one object must name (PS3.4 C.4.1.2.2.1).
         self._parents: dict[str, tuple[str, str]] = {}
 
     def find(self, uids: Sequence[str], *, singly: bool = False) -> set[str] | None:
@@ -116,7 +116,6 @@ class CStoreClient:
     def send(self, objects: Sequence[DicomObject]) -> Iterator[tuple[str, Answer]]:
         """One C-STORE per object, in the transfer syntax that the archive accepted for its class."""
         association = self._associate()
-        self._parents.clear()
         for item in objects:
             uid = item.sop_instance_uid
             if association is None or not _accepts(association, item.sop_class_uid):
