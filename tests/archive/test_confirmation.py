@@ -6,7 +6,7 @@ import sys
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
@@ -316,9 +316,14 @@ class _DicomwebHandler(BaseHTTPRequestHandler):
         pass
 
 
+def dicomweb(batch: Batch) -> AbstractContextManager[Dicomweb]:
+    return serve(batch.uids())
+
+
 @contextmanager
-def dicomweb(batch: Batch) -> Iterator[Dicomweb]:
-    with Dicomweb(batch.uids()) as server:
+def serve(uids: list[str]) -> Iterator[Dicomweb]:
+    """A DICOMweb service that these objects may come to."""
+    with Dicomweb(uids) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -11,6 +11,7 @@ import yaml
 from orthanc import Orthanc
 
 from .conftest import clean_environment
+from .test_confirmation import serve
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 SECRETS = {"WFDB2DICOM_ARCHIVE_USER": "ward", "WFDB2DICOM_ARCHIVE_PASSWORD": "s3cret-word"}
@@ -79,6 +80,24 @@ def test_it_sends_what_is_not_there_and_then_has_nothing_to_do(project: Path, de
         assert fourth.returncode == 0 and "Nothing to be done" in fourth.stdout + fourth.stderr
     kept = (path for path in work.rglob("*") if path.is_file() and not path.is_symlink())
     assert [path for path in kept if b"s3cret" in path.read_bytes()] == []
+
+
+def test_a_refused_log_in_is_tried_once_in_a_run_of_many_jobs(project: Path, demo: Path, tmp_path: Path) -> None:
+    """Several batches, two at a time, each tried again by Snakemake; the next run tries once more."""
+    with serve([]) as server:
+        server.authorize = lambda header: False
+        for run in (1, 2):
+            done = snakemake(
+                tmp_path,
+                *("store", "--keep-going", "--retries", "1", *demo_inputs(demo)),
+                f"archive={{url: {server.archive['url']}}}",
+                "studies_per_job=3",
+                project=project,
+                **SECRETS,
+            )
+            assert done.returncode == 1
+            assert "does not let us in (HTTP 401)" in done.stderr and "s3cret" not in done.stderr + done.stdout
+            assert server.refused == run
 
 
 def test_the_rules_conda_environment_asks_for_the_same_versions(project: Path) -> None:
