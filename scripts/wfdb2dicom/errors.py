@@ -28,9 +28,17 @@ import re
 
 from wfdb2dicom.words import printable
 
+_LONGEST_MESSAGE = 4000  # characters of an error that stops a run: it may name many keys
+
 
 class Wfdb2DicomError(Exception):
-    """Everything that this package raises on purpose."""
+    """Everything that this package raises on purpose; its text is printable and bounded, whoever shows it."""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if text.isprintable() and len(text) <= _LONGEST_MESSAGE:
+            return text
+        return "\n".join(printable(line, _LONGEST_MESSAGE) for line in text[:_LONGEST_MESSAGE].split("\n"))
 
 
 class StudyError(Wfdb2DicomError):
@@ -118,6 +126,9 @@ _QUOTED = re.compile(r"""(['"])(?:(?!\1).)*/((?:(?!\1|/).)*)(\1|$)""")
 _LEADING = re.compile(r"""^(\w+: )(?:(?!: ['"]).)*?/(?=[^\s/'"]+\.(?:hea|dat|mat|dcm)\b)""")
 _BARE = re.compile(r"""(?<![^\s'"])(?!Input/output )(?:[^\s'"/]*/)+(?=[^\s/])""")
 _PATIENT = re.compile(r"\b(subject(?:_id)?|patient(?:_id)?)( is)? ('[^']*'|\"[^\"]*\"|[^\s,;]*\d[^\s,;]*)")
+_OF_SUBJECT = re.compile(
+    r"\b(belongs to subject|says? subject|of subject|CSV subject|two subjects,) (?!…)([^;]*?)(?=[;,] |;|$)"
+)
 _PATIENT_FOLDER = re.compile(r"\bp\d{8}\b")
 
 
@@ -130,7 +141,7 @@ def mask_patient(error: str, *known: str) -> str:
         Identifiers of the patient as far as they are known.
     """
     error = _BARE.sub("", _without_folders(_LEADING.sub(r"\1", error)))
-    error = _PATIENT_FOLDER.sub("p…", _PATIENT.sub(r"\1\2 …", error))
+    error = _PATIENT_FOLDER.sub("p…", _without_subjects(error))
     for identifier in filter(None, known):
         error = re.sub(rf"(?<!\w){re.escape(identifier)}(?!\w)", "…", error)
     return error
@@ -141,6 +152,10 @@ def stop_message(error: BaseException) -> str:
     if isinstance(error, OSError):
         return f"{describe(error).partition(': ')[2]}; no result is lost; fix the cause and run again"
     return _without_folders(str(error)) if isinstance(error, OutputError) else str(error)
+
+
+def _without_subjects(words: str) -> str:
+    return _OF_SUBJECT.sub(r"\1 …", _PATIENT.sub(r"\1\2 …", words))
 
 
 def _without_folders(words: str) -> str:

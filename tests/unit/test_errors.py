@@ -1,8 +1,13 @@
 """What the screen says of an error: where MIMIC-IV-ECG names folders after patients, neither folders nor patients."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from wfdb2dicom.errors import OutputError, mask_patient, stop_message
+from wfdb2dicom.errors import ConfigError, LeadError, OutputError, mask_patient, stop_message
 
 FOLDER = "files/p1000/p10000032/s40689238"
 
@@ -29,6 +34,14 @@ FOLDER = "files/p1000/p10000032/s40689238"
             "SubjectMismatch: the header belongs to subject …, the CSV says subject …; check path",
         ),
         ("HeaderError: subject_id 'Jane Doe' is not a DICOM text", "HeaderError: subject_id … is not a DICOM text"),
+        (
+            "SubjectMismatch: the header belongs to subject Smith, the CSV says subject Jane Doe; check path",
+            "SubjectMismatch: the header belongs to subject …, the CSV says subject …; check path",
+        ),
+        (
+            "HeaderError: the header names two subjects, Smith and Doe, in its comments; correct the header",
+            "HeaderError: the header names two subjects, …, in its comments; correct the header",
+        ),
         ("UnitsError: signal 'II' is in 'mmHg', not in volts", "UnitsError: signal 'II' is in 'mmHg', not in volts"),
     ],
 )
@@ -43,3 +56,25 @@ def test_what_is_known_of_the_patient_is_left_out_wherever_it_stands() -> None:
 def test_what_stops_a_job_names_the_file_without_its_folders() -> None:
     error = OutputError(f"cannot write '/data/{FOLDER}/1.dcm': No space left on device; fix the cause and run again")
     assert stop_message(error) == "cannot write '1.dcm': No space left on device; fix the cause and run again"
+
+
+def test_the_text_of_every_error_of_ours_is_printable_and_bounded() -> None:
+    """An escape sequence of a file must not reach the terminal, nor five megabytes of a name."""
+    for kind in (ConfigError, OutputError, LeadError):
+        assert str(kind("lead '\x1b[2J\x07'")) == r"lead '\x1b[2J\x07'"
+        assert len(str(kind("x" * 5_000_000))) < 5000
+    assert str(ConfigError("first:\n  second")) == "first:\nsecond"
+    assert str(ConfigError("path 'a  b' is wrong")) == "path 'a  b' is wrong"
+
+
+@pytest.mark.parametrize("locale", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONUTF8": "0", "PYTHONIOENCODING": "latin-1"}])
+def test_a_program_prints_under_every_locale(project: Path, tmp_path: Path, locale: dict[str, str]) -> None:
+    """Words with characters that the locale lacks, on both streams."""
+    command = [sys.executable, str(project / "scripts" / "wfdb2dicom"), "gate", "μV…"]
+    done = subprocess.run([*command, "x"], cwd=tmp_path, env=os.environ | locale, capture_output=True)
+    assert done.returncode == 1 and b"Traceback" not in done.stderr, done.stderr
+    script = "from wfdb2dicom.cli.program import start; start(); print('\u2026 \u4e00')"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=project / "scripts", env=os.environ | locale, capture_output=True
+    )
+    assert done.returncode == 0 and done.stdout.strip() == rb"\u2026 \u4e00", done.stderr

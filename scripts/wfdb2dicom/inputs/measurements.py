@@ -10,6 +10,7 @@ import bz2
 import gzip
 import lzma
 import pickle
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -193,12 +194,17 @@ def read_metadata(path: Path | None, study_id_col: str, *, annotations: bool = F
             f"metadata: {path} is no pickled data frame that can be read here: {error}. Save it as Parquet."
         ) from error
     except (pa.ArrowException, ValueError, TypeError, OSError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = _without_cells(" ".join(str(error)[:3000].split()))[:300]
         raise ConfigError(
             f"metadata: {path} cannot be read: {reason}. Mend the file, or save it as Parquet."
         ) from error
     pa.default_memory_pool().release_unused()
     return _indexed(path, ids, columns, annotations)
+
+
+def _without_cells(words: str) -> str:
+    """The words of pyarrow without the cells that it quotes, which may name a patient."""
+    return re.sub(r"'[^']*'", "'…'", re.sub(r"(columns, got \d+): .*", r"\1", words))
 
 
 _Read = Callable[[Path, str, Sequence[str]], tuple[Sequence[object], dict[str, Column]]]

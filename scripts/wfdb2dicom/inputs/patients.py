@@ -55,7 +55,10 @@ def read_patients(path: Path) -> dict[str, Patient]:
                     continue
                 patient = Patient(_SEXES.get(gender.upper(), ""), _whole(age), _whole(year))
                 if found.setdefault(normalise_id(subject, "p"), patient) != patient:
-                    raise ConfigError(f"patients: {path} has rows for subject {subject} that differ; keep one of them")
+                    raise ConfigError(
+                        f"patients: line {rows.line_num} of {path} differs from an earlier row for the same subject; "
+                        "keep one of them"
+                    )
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"patients: {path} cannot be read as CSV: {error}") from error
     return found
