@@ -140,6 +140,7 @@ def test_folders_and_neighbours(tmp_path: Path) -> None:
     ]
     assert directory.neighbours(["f/p1/s1/1.hea", "f/p1/s2/2.hea", "x", "z/9.hea"]) == [2, 1, 1, 0]
     assert directory.alike("F/P1/S1/1.HEA") == "f/p1/s1/1.hea"
+    assert directory.alike("f/p1/s1/3.hea") == ""
 
 
 def test_the_folder_files_is_no_top_folder(tmp_path: Path) -> None:
@@ -213,6 +214,16 @@ def test_encrypted_and_other_methods_are_refused(tmp_path: Path) -> None:
         read(path, "a.dat")
 
 
+def test_a_place_behind_the_end_is_refused(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {"a.dat": CONTENT})
+    content = bytearray(path.read_bytes())
+    at = content.rfind(b"PK\1\2")
+    content[at + 42 : at + 46] = b"\xfe\xff\xff\xff"
+    path.write_bytes(content)
+    with pytest.raises(SignalError, match="behind its end"):
+        read(path, "a.dat")
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
@@ -252,8 +263,12 @@ def test_a_damaged_directory_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_empty_zip_and_a_fifo_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="without members"):
+    with pytest.raises(ConfigError, match="without files"):
         ZipDirectory(str(pack(tmp_path / "a.zip", {})))
+    with zipfile.ZipFile(tmp_path / "folders.zip", "w") as archive:
+        archive.writestr("a/", "")
+    with pytest.raises(ConfigError, match="without files"):
+        ZipDirectory(str(tmp_path / "folders.zip"))
     os.mkfifo(tmp_path / "fifo.zip")
     with pytest.raises(ConfigError, match="neither a folder nor a ZIP"):
         ZipDirectory(str(tmp_path / "fifo.zip"))

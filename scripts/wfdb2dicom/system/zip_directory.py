@@ -62,7 +62,7 @@ class ZipDirectory:
         with _open(path) as stream:
             self._extent = _find_extent(stream.fileno(), path)
             if not self._extent.entries:
-                raise ConfigError(f"wfdb_dir: {path!r} is a ZIP without members: fetch it again")
+                raise ConfigError(f"wfdb_dir: {path!r} is a ZIP without files: fetch it again")
             # Mappings begin at a multiple of the page size.
             begin = self._extent.start // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
             end = self._extent.start + self._extent.size
@@ -74,6 +74,8 @@ class ZipDirectory:
         self._folders: set[str] = set()
         self._parents = array("q")
         self._read()
+        if not self._places:
+            raise ConfigError(f"wfdb_dir: {path!r} is a ZIP without files: fetch it again")
 
     def _entries(self) -> Iterator[tuple[int, bytes]]:
         """Place and name of each entry."""
@@ -168,12 +170,30 @@ class ZipDirectory:
         spare = self._bytes[start + length : start + length + extra]
         size, compressed, offset = _with_zip64(spare, size, compressed, fields[18], self.path)
         whole = _decode(self._bytes[start : start + length])
-        return Member(whole, offset + self._extent.shift, compressed, size, method, crc)
+        offset += self._extent.shift
+        if offset + compressed > self._extent.start:
+            raise SignalError(f"{key!r} in {self.path} is said to lie behind its end; fetch the ZIP again")
+        return Member(whole, offset, compressed, size, method, crc)
 
     def alike(self, name: str) -> str:
         """A file whose name differs from this one in upper and lower case only, "" without any."""
-        wanted = name.casefold()
-        return next((other for other in self._places if other.casefold() == wanted), "")
+        for at in self._by_folded_name.get(hash(name.casefold()), ()):
+            start = at + _ENTRY.size
+            length = _ENTRY.unpack_from(self._bytes, at)[12]
+            other = _decode(self._bytes[start : start + length])
+            other = other[len(self.top) + 1 :] if self.top else other
+            if other.casefold() == name.casefold():
+                return other
+        return ""
+
+    @cached_property
+    def _by_folded_name(self) -> dict[int, tuple[int, ...]]:
+        """Places by the hash of the name without case: made for the first record that is missing, as all may be."""
+        places: dict[int, tuple[int, ...]] = {}
+        for name, at in self._places.items():
+            key = hash(name.casefold())
+            places[key] = (*places.get(key, ()), at)
+        return places
 
     @cached_property
     def _files_per_folder(self) -> tuple[Any, Any]:
