@@ -54,9 +54,9 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Fault]], None]
         whole = worker.Converter
 
         class Faulty(whole):  # type: ignore[misc, valid-type]
-            def expect(self, record: str, dicom: str) -> None:
+            def expect(self, record: str, dicom: str, members: str = "") -> None:
                 (ahead or {}).get(Path(record).name, lambda: None)()
-                super().expect(record, dicom)
+                super().expect(record, dicom, members)
 
             def convert(self, prepared: PreparedRecord, dicom: str):
                 faults.get(prepared.acquisition.study_id, lambda: None)()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from wfdb2dicom.batches import freshness, plan_files, tables
-from wfdb2dicom.batches.progress import Note, Observer, State
+from wfdb2dicom.batches.progress import ProgressFile, ProgressReader, RunProgress
 from wfdb2dicom.cli.statusline import Display, Rate, duration, words
 
 
@@ -31,8 +31,8 @@ class Folder:
             tables.write_plan(self.plans / f"{name}.tsv", {"dcm_dir": str(root / "dcm")}, plan_rows(10))
         freshness.store_plan_token(self.plans, "t")
 
-    def observer(self) -> Observer:
-        return Observer(self.plans, self.receipts, self.notes)
+    def observer(self) -> ProgressReader:
+        return ProgressReader(self.plans, self.receipts, self.notes)
 
     def end(self, batch: str, failed: int) -> None:
         run = {"studies": 10, "failed": failed, "converted": 10 - failed, "current": 0, "seconds": 2.0}
@@ -46,21 +46,21 @@ def folder(tmp_path: Path) -> Folder:
 
 def test_nothing_is_known_before_the_plan_is_whole(folder: Folder) -> None:
     (folder.plans / plan_files.TOKEN_FILE).unlink()
-    assert folder.observer().look() == State()
+    assert folder.observer().look() == RunProgress()
 
 
 def test_ended_batches_count_by_their_receipts_and_others_by_their_notes(folder: Folder) -> None:
     observer = folder.observer()
-    assert observer.look() == State(True, 20, 0, 0)
+    assert observer.look() == RunProgress(True, 20, 0, 0)
     folder.end("002-000", failed=2)
-    with Note(folder.notes / "002-001") as note:
+    with ProgressFile(folder.notes / "002-001") as note:
         note.add(failed=False)
         note._write(folder.notes / "002-001")
         note.add(failed=True)
         note._write(folder.notes / "002-001")
-        assert observer.look() == State(True, 20, 12, 3)
+        assert observer.look() == RunProgress(True, 20, 12, 3)
     assert not (folder.notes / "002-001").exists()
-    assert observer.look() == State(True, 20, 10, 2)
+    assert observer.look() == RunProgress(True, 20, 10, 2)
 
 
 def test_a_receipt_taken_away_or_written_anew_is_noticed(folder: Folder) -> None:
@@ -75,12 +75,12 @@ def test_a_receipt_taken_away_or_written_anew_is_noticed(folder: Folder) -> None
 
 def test_receipts_and_notes_of_batches_no_longer_planned_do_not_count(folder: Folder) -> None:
     folder.end("064-000", failed=1)
-    with Note(folder.notes / "064-001"):
-        assert folder.observer().look() == State(True, 20, 0, 0)
+    with ProgressFile(folder.notes / "064-001"):
+        assert folder.observer().look() == RunProgress(True, 20, 0, 0)
 
 
 def test_what_a_killed_job_left_is_forgotten(folder: Folder) -> None:
-    Note(folder.notes / "002-000").__enter__()
+    ProgressFile(folder.notes / "002-000").__enter__()
     observer = folder.observer()
     observer.forget()
     assert list(folder.notes.iterdir()) == []
@@ -88,7 +88,7 @@ def test_what_a_killed_job_left_is_forgotten(folder: Folder) -> None:
 
 def test_a_batch_does_not_fail_because_it_cannot_note_its_progress(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with Note(tmp_path / "file" / "batch") as note:
+    with ProgressFile(tmp_path / "file" / "batch") as note:
         note.add(failed=False)
 
 
@@ -113,17 +113,17 @@ def test_the_rate_is_that_of_the_last_half_minute() -> None:
 @pytest.mark.parametrize(
     ("state", "rate", "text"),
     [
-        (State(), 0, "planning: reading the tables, looking at the source files"),
+        (RunProgress(), 0, "planning: reading the tables, looking at the source files"),
         (
-            State(True, 800_035, 9_288, 3),
+            RunProgress(True, 800_035, 9_288, 3),
             5120,
             "9,288 of 800,035 studies (1.2 %) · 5,120/s · 2 min 34 s left · 3 failed",
         ),
-        (State(True, 800_035, 800_034, 0), 0, "800,034 of 800,035 studies (99.9 %) · 0 failed"),
-        (State(True, 12, 12, 1), 9, "12 of 12 studies (100 %) · writing tables and report · 1 failed"),
+        (RunProgress(True, 800_035, 800_034, 0), 0, "800,034 of 800,035 studies (99.9 %) · 0 failed"),
+        (RunProgress(True, 12, 12, 1), 9, "12 of 12 studies (100 %) · writing tables and report · 1 failed"),
     ],
 )
-def test_words(state: State, rate: float, text: str) -> None:
+def test_words(state: RunProgress, rate: float, text: str) -> None:
     assert words(state, rate) == text
 
 
@@ -143,7 +143,7 @@ def test_where_there_is_no_terminal_it_writes_plain_lines(folder: Folder) -> Non
     display = Display(folder.observer(), stream, interval=0.02)
     display.start()
     wait_for(lambda: stream.getvalue().count("\n") > 0)
-    with Note(folder.notes / "002-001") as note:
+    with ProgressFile(folder.notes / "002-001") as note:
         note.add(failed=False)
         note._write(folder.notes / "002-001")
         time.sleep(0.2)  # not another tenth of the studies: nothing is written

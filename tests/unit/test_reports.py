@@ -1,4 +1,4 @@
-"""Reports of workers: whole or not at all, and nobody waits for the half of one."""
+"""ReportReader of workers: whole or not at all, and nobody waits for the half of one."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from wfdb2dicom.batches.worker_reports import Reports, send
+from wfdb2dicom.batches.worker_reports import ReportReader, send
 
 
 @pytest.fixture
@@ -22,14 +22,14 @@ def test_reports_arrive_as_they_were_sent_and_in_order(ends: tuple[Connection, C
     ours, theirs = ends
     for report in ([("a", "b")], [], "why the target fails"):
         send(theirs, report)
-    assert Reports(ours).take() == [[("a", "b")], [], "why the target fails"]
+    assert ReportReader(ours).take() == [[("a", "b")], [], "why the target fails"]
 
 
 def test_half_a_report_is_not_waited_for(ends: tuple[Connection, Connection]) -> None:
     ours, theirs = ends
     send(theirs, ["x" * 1000])
     whole = os.read(ours.fileno(), 1 << 16)
-    reports = Reports(ours)
+    reports = ReportReader(ours)
     for cut in (2, 500, len(whole) - 1):
         os.write(theirs.fileno(), whole[:cut])
         assert reports.take() == []
@@ -43,7 +43,7 @@ def test_the_end_of_a_worker_is_told_once_all_it_sent_was_taken(ends: tuple[Conn
     ours, theirs = ends
     send(theirs, ["done"])
     theirs.close()
-    reports = Reports(ours)
+    reports = ReportReader(ours)
     assert reports.take() == [["done"]]
     with pytest.raises(EOFError):
         reports.take()

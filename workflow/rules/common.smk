@@ -17,7 +17,7 @@ from wfdb2dicom.batches.token import results_token
 from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
-from wfdb2dicom.batches.progress import Observer
+from wfdb2dicom.batches.progress import ProgressReader
 from wfdb2dicom.cli.statusline import Display
 from wfdb2dicom.inputs.studies import path_prefix
 from wfdb2dicom.system.regular_file import read_file, refuse_irregular
@@ -26,7 +26,7 @@ from wfdb2dicom.system.whole_file import replace_file
 STARTED = time.time()
 PLANS = Path("results/plan")
 RECEIPTS = Path("results/receipts")
-DISPLAY = Display(Observer(PLANS, RECEIPTS, Path("results/progress")), sys.stderr)
+DISPLAY = Display(ProgressReader(PLANS, RECEIPTS, Path("results/progress")), sys.stderr)
 
 
 def refuse_prefix(*paths):

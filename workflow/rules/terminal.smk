@@ -8,7 +8,7 @@ SCRIPTS = ROOT / "scripts" if (ROOT / "scripts").is_dir() else ROOT.parents[1]  
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from wfdb2dicom.batches.progress import Observer
+from wfdb2dicom.batches.progress import ProgressReader
 from wfdb2dicom.cli.terminal import Terminal
 
 
@@ -16,7 +16,7 @@ def nothing_to_do():
     """What is said instead of "Nothing to be done"."""
     if workflow.dag_settings.targets:
         return "nothing to do: what was asked for is up to date"
-    state = Observer(PLANS, RECEIPTS, Path("results/progress")).look()
+    state = ProgressReader(PLANS, RECEIPTS, Path("results/progress")).look()
     failed = f" but {state.failed:,}, which failed and would fail again (retry_failed)" if state.failed else ""
     return (
         f"nothing to do: all {state.studies:,} studies are up to date{failed}\n"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from wfdb2dicom.batches.progress import Note
+from wfdb2dicom.batches.progress import ProgressFile
 from wfdb2dicom.batches.supervisor import Supervisor
 from wfdb2dicom.batches.tables import (
     PlanRow,
@@ -98,7 +98,7 @@ def run(
     todo = [n for n, result in enumerate(results) if result is None]
     if todo:
         job = Job(mapping["wfdb_dir"], mapping["dcm_dir"], Options.from_mapping(mapping), overwrite, rows)
-        with _leftovers_removed(job.wfdb_dir), StableStorage(job.dcm_dir) as storage, Note(progress) as note:
+        with _leftovers_removed(job.wfdb_dir), StableStorage(job.dcm_dir) as storage, ProgressFile(progress) as note:
             check = partial(_require_unchanged, plan, digest)
             Supervisor(job, results, timeout, note, storage, check).run(todo, max(1, workers))
             check()

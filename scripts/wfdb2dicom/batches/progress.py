@@ -21,7 +21,7 @@ from wfdb2dicom.system.regular_file import open_regular, read_file
 _NOTE_SECONDS = 0.5  # a batch notes its progress at most so often
 
 
-class Note:
+class ProgressFile:
     """What a batch under way notes down; the file goes when the batch ends.
 
     Parameters
@@ -56,7 +56,7 @@ class Note:
         except OSError:
             self._path = None  # a batch does not fail because its progress cannot be shown
 
-    def __enter__(self) -> Note:
+    def __enter__(self) -> ProgressFile:
         if self._path is not None:
             self._write(self._path)
         return self
@@ -70,7 +70,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class State:
+class RunProgress:
     """Numbers of studies: all that are planned, those done and failed so far; ``planned`` is False before the plan."""
 
     planned: bool = False
@@ -79,7 +79,7 @@ class State:
     failed: int = 0
 
 
-class Observer:
+class ProgressReader:
     """Adds up plan files, receipts and notes; what has not changed since the last look is not read again.
 
     Parameters
@@ -97,16 +97,16 @@ class Observer:
         for entry in _files(self._notes):
             Path(entry.path).unlink(missing_ok=True)
 
-    def look(self) -> State:
+    def look(self) -> RunProgress:
         """The state of the run as it is now."""
         if not (self._plans / TOKEN_FILE).exists():  # written last
-            return State()
+            return RunProgress()
         planned = self._sum(self._plans, _count_planned)
         ended = self._sum(self._receipts, _count_ended)
         studies = sum(count for count, _ in planned.values())
         done = [ended[name] for name in planned if name in ended]
         done += [note for name, note in self._under_way().items() if name in planned and name not in ended]
-        return State(True, studies, sum(count for count, _ in done), sum(failed for _, failed in done))
+        return RunProgress(True, studies, sum(count for count, _ in done), sum(failed for _, failed in done))
 
     def _sum(self, folder: Path, count: Callable[[Path], tuple[int, int]]) -> dict[str, tuple[int, int]]:
         counts = {}

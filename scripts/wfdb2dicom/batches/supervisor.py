@@ -18,17 +18,17 @@ from multiprocessing import get_context, process
 from multiprocessing.connection import wait
 from typing import Any
 
-from wfdb2dicom.batches.progress import Note
+from wfdb2dicom.batches.progress import ProgressFile
 from wfdb2dicom.batches.tables import ReceiptRow, failure
-from wfdb2dicom.batches.worker import Job, Place, work
-from wfdb2dicom.batches.worker_reports import Reports
+from wfdb2dicom.batches.worker import Job, Position, work
+from wfdb2dicom.batches.worker_reports import ReportReader
 from wfdb2dicom.errors import OutputError
 from wfdb2dicom.system.stable_storage import StableStorage
 
 _DEATH_SECONDS = 5.0
 _LOOK_SECONDS = 1.0  # at most so long no deadline is looked at
 _STOPPED_SECONDS = 1.0  # a wait that takes so much longer than asked for was no wait of this process's own
-_STILLBORN = 4  # workers in a row that may die before they come to a study; it is no study's fault
+_MOST_EARLY_DEATHS = 4  # workers in a row that may die before their first study, which is no fault of a study
 _CHUNK = 64  # studies handed to a worker at once; the next chunk waits in its pipe while it works
 # Forking costs a millisecond and shares what is imported; where fork is unsafe a fresh interpreter is started.
 _CHILDREN: set[Any] = process._children  # type: ignore[attr-defined]
@@ -40,11 +40,11 @@ class _Worker:
 
     def __init__(self, job: Job) -> None:
         self.connection, theirs = _PROCESSES.Pipe()
-        self.place = _PROCESSES.RawValue(Place, -1, 0.0)
-        self.process = _PROCESSES.Process(target=work, args=(job, theirs, self.place, os.getpid()), daemon=True)
+        self.position = _PROCESSES.RawValue(Position, -1, 0.0)
+        self.process = _PROCESSES.Process(target=work, args=(job, theirs, self.position, os.getpid()), daemon=True)
         self.process.start()
         theirs.close()
-        self.reports = Reports(self.connection)
+        self.reports = ReportReader(self.connection)
         self.pending: deque[int] = deque()
         self._heard = time.monotonic()  # when it was given work, or last reported some
 
@@ -64,7 +64,7 @@ class _Worker:
     @property
     def since(self) -> float:
         """Since when it is on its study; where it is on none of those it has, since when nothing is heard of it."""
-        return float(self.place.since) if self.place.study in self.pending else self._heard
+        return float(self.position.since) if self.position.study in self.pending else self._heard
 
     def kill(self) -> None:
         """End the process; one that the kernel cannot end yet, because storage does not answer, is left to it."""
@@ -83,7 +83,7 @@ class Supervisor:
         job: Job,
         results: list[ReceiptRow | None],
         timeout: float,
-        note: Note,
+        note: ProgressFile,
         storage: StableStorage,
         check_plan: Callable[[], None] = lambda: None,
     ) -> None:
@@ -96,7 +96,7 @@ class Supervisor:
         self._checked = time.monotonic()
         self._workers: list[_Worker] = []
         self._waiting: deque[int] = deque()
-        self._stillborn = 0  # workers in a row that died before their first study
+        self._early_deaths = 0  # workers in a row that died before their first study
         self._listening = 0.0  # since when: what a disk that is being synced holds up is no study's fault
 
     def run(self, todo: list[int], workers: int) -> None:
@@ -169,15 +169,15 @@ class Supervisor:
                 self._results[worker.pending.popleft()] = result
                 self._note.add(failed=result.status == "failed")
                 self._storage.wrote(result.status == "converted")
-            self._stillborn = 0
+            self._early_deaths = 0
 
     def _replace(self, worker: _Worker, error: str) -> None:
         """Give up the study that a worker is on, and hand its other ones to a new worker."""
         worker.kill()
-        on = worker.place.study
+        on = worker.position.study
         if on < 0:
-            self._stillborn += 1
-            if self._stillborn > _STILLBORN:
+            self._early_deaths += 1
+            if self._early_deaths > _MOST_EARLY_DEATHS:
                 raise OutputError(f"workers cannot start: {error}; check memory limits and installation")
         else:
             if on not in worker.pending:  # it died between two chunks

@@ -25,17 +25,17 @@ _REPORT_SECONDS = 0.02  # a worker reports when its last report is older than th
 _GROUP = 8  # studies that take each step together; asked for so long before, a file from a disk costs 0.26 ms, not 0.47
 
 
-class Place(ctypes.Structure):
+class Position(ctypes.Structure):
     """The number of the study that a worker is on and since when, by `time.monotonic`; its supervisor sees it too."""
 
     _fields_ = (("study", ctypes.c_long), ("since", ctypes.c_double))
 
 
-class Clock:
+class StudyClock:
     """Notes where a worker is with a chunk of studies; the time that a study took in earlier steps counts."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, position: Position) -> None:
+        self._position = position
         self._on, self._begun = -1, 0.0
         self._taken: dict[int, float] = {}  # seconds, by study
 
@@ -44,8 +44,8 @@ class Clock:
         now = time.monotonic()
         self._taken[self._on] = self._taken.get(self._on, 0.0) + now - self._begun
         self._on, self._begun = study, now
-        self._place.since = now - self._taken.get(study, 0.0)
-        self._place.study = study
+        self._position.since = now - self._taken.get(study, 0.0)
+        self._position.study = study
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _with_further(facts: str, stamps: str) -> str:
     return options_line({**json.loads(facts or "{}"), FURTHER_SOURCES: stamps}) if stamps else facts
 
 
-def work(job: Job, connection: Connection, place: Place, supervisor: int) -> None:
+def work(job: Job, connection: Connection, position: Position, supervisor: int) -> None:
     """A worker's life: chunks of study numbers in, lists of receipt rows out; a string is why the target fails."""
     die_with_parent(supervisor)
     keep_freed_memory()
@@ -133,7 +133,7 @@ def work(job: Job, connection: Connection, place: Place, supervisor: int) -> Non
         converter = Converter(job.wfdb_dir, OutputTree(job.dcm_dir), job.options, overwrite=job.overwrite)
         while chunk := connection.recv():
             reported = time.monotonic()
-            for n, prepared in _prepared(job, converter, place, chunk):
+            for n, prepared in _prepared(job, converter, position, chunk):
                 results.append(job.convert(converter, n, prepared))
                 if n == chunk[-1] or time.monotonic() - reported > _REPORT_SECONDS:
                     send(connection, results)
@@ -145,10 +145,10 @@ def work(job: Job, connection: Connection, place: Place, supervisor: int) -> Non
 
 
 def _prepared(
-    job: Job, converter: Converter, place: Place, chunk: list[int]
+    job: Job, converter: Converter, position: Position, chunk: list[int]
 ) -> Iterator[tuple[int, PreparedRecord | Exception]]:
     """The studies of a chunk, prepared group by group while the next group's files are fetched."""
-    clock = Clock(place)
+    clock = StudyClock(position)
     for start in range(0, len(chunk), _GROUP):
         end = start + _GROUP
         for n in chunk[end if start else 0 : end + _GROUP]:

@@ -24,7 +24,7 @@ def send(connection: Connection, report: Any) -> None:
         rest = rest[os.write(connection.fileno(), rest) :]
 
 
-class Reports:
+class ReportReader:
     """The supervisor's side of a worker's connection."""
 
     def __init__(self, connection: Connection) -> None:

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from typing import TextIO
 
-from wfdb2dicom.batches.progress import Observer, State
+from wfdb2dicom.batches.progress import ProgressReader, RunProgress
 from wfdb2dicom.words import duration
 
 _WINDOW = 30.0  # seconds over which the rate is taken
@@ -41,7 +41,7 @@ class Rate:
         return (after - before) / (last - first) if last > first else 0.0
 
 
-def words(state: State, per_second: float) -> str:
+def words(state: RunProgress, per_second: float) -> str:
     """The state of a run in one line, the most important first."""
     if not state.planned:
         return "planning: reading the tables, looking at the source files"
@@ -55,7 +55,7 @@ def words(state: State, per_second: float) -> str:
     return " · ".join(parts)
 
 
-def _percent(state: State) -> str:
+def _percent(state: RunProgress) -> str:
     share = 100 * state.done / max(1, state.studies)
     return f"{share:.0f} %" if share in (0, 100) or state.studies < 200 else f"{min(share, 99.9):.1f} %"
 
@@ -65,14 +65,14 @@ class Display:
 
     Parameters
     ----------
-    observer : Observer
+    observer : ProgressReader
     stream : text stream
         A terminal gets a line that stays at its foot, anything else a line of text every `interval` seconds.
     interval : float
         Seconds.
     """
 
-    def __init__(self, observer: Observer, stream: TextIO, interval: float = 10.0) -> None:
+    def __init__(self, observer: ProgressReader, stream: TextIO, interval: float = 10.0) -> None:
         self._observer = observer
         self._stream = stream
         fancy = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
@@ -114,7 +114,7 @@ class Display:
             except (OSError, ValueError):  # the terminal is gone
                 return
 
-    def _is_news(self, state: State) -> bool:
+    def _is_news(self, state: RunProgress) -> bool:
         """Whether another tenth is done since the last line: a log is to have some lines, however long a run takes."""
         tenth = (state.planned, 10 * state.done // max(1, state.studies))
         told, self._told = self._told, tenth

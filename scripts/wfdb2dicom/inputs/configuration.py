@@ -80,7 +80,7 @@ def complete(given: Mapping[str, Any], defaults: Mapping[str, Any], schema: Path
     values = {key: value for key, value in values.items() if value != "" or key not in rules["required"]}
     for key, value in values.items():
         if isinstance(value, float) and value.is_integer() and _is_whole(properties[key]):
-            values[key] = value = int(value)  # for JSON Schema 2.0 is an integer, for the scripts it is none
+            values[key] = value = int(value)  # 2.0 is an integer to JSON Schema, not to the scripts
         if properties[key].get("type") == "boolean" and str(value).lower() in _BOOLEANS:
             values[key] = value = _BOOLEANS[str(value).lower()]  # --config overwrite=true is text for Snakemake
         if isinstance(value, float) and not math.isfinite(value):
