@@ -1,6 +1,8 @@
 """A viewer opens the objects in a browser and draws them: ecg-dicom-web-viewer (npm), in Chromium without a screen.
 
-The picture is measured by its pixels. The viewer has rules of its own for every object, whoever wrote it: a low-pass
+The lines are measured where the viewer puts them, not by their pixels: how dark a thin line comes out, and over how
+many pixels a steep one spreads, differs between versions of a browser. The picture must have ink all along them.
+The viewer has rules of its own for every object, whoever wrote it: a low-pass
 filter of 40 Hz; for a sample 1/25 pixel a second of the recording; for a millivolt a tenth of the row's distance from
 the top; names by position. docs/conformance.md, section 6, says what follows from them.
 """
@@ -39,8 +41,21 @@ CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
   words.push([text, x, y]);
   write.call(this, text, x, y);
 };
+const strokes = [];
+const { moveTo, lineTo } = CanvasRenderingContext2D.prototype;
+let at = null;
+CanvasRenderingContext2D.prototype.moveTo = function (x, y) {
+  at = this.getTransform().transformPoint({ x, y });
+  moveTo.call(this, x, y);
+};
+CanvasRenderingContext2D.prototype.lineTo = function (x, y) {
+  const end = this.getTransform().transformPoint({ x, y });
+  strokes.push([at.x, at.y, end.x, end.y]);
+  at = end;
+  lineTo.call(this, x, y);
+};
 new $.DicomECGViewer(bytes, "ecg", "0").loadCanvas();
-CanvasRenderingContext2D.prototype.fillText = write;
+Object.assign(CanvasRenderingContext2D.prototype, { fillText: write, moveTo, lineTo });
 const read = new $.ReadECG(bytes, "", { applyLowPassFilter: false }).getWaveform();
 return {
   labels: read.channelDefinitionSequence.map((channel) => channel.ChannelLabel),
@@ -49,6 +64,7 @@ return {
   duration: read.duration,
   text: document.getElementById("infoECG").textContent,
   words: words,
+  strokes: strokes,
   picture: document.querySelector("canvas").toDataURL().split(",")[1],
 };"""
 
@@ -62,6 +78,7 @@ class Shown(NamedTuple):
     duration: float
     text: str  # above the picture
     words: list[tuple[str, float, float]]  # in the picture, with their places
+    strokes: list[tuple[float, float, float, float]]  # begin and end of each, in pixels of the picture
     picture: str
 
 
@@ -102,20 +119,32 @@ def trace_beside(shown: Shown, name: str) -> tuple[np.ndarray, float]:
     Both count from the picture's top. Columns that the name itself may cover are left out; see `SKIPPED`.
     """
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown.picture))))
-    ink = (picture[..., 3] > 128) & (picture[..., 0] < 128)  # lines are black, the grid is light red
+    ink = (picture[..., 3] > 16) & (picture[..., 0] < 128)  # lines are black, the grid is light red
     ((left, zero),) = [(int(x) + 20, y + 20) for word, x, y in shown.words if word == name]
     right = left + picture.shape[1] // 2 - 52
-    found: list[tuple[int, int]] = []
+    line = line_from(np.array(shown.strokes, float), left, zero)
+    found = []
     for column in range(left + SKIPPED, right):
-        rows = np.flatnonzero(ink[:, column])
-        runs = [run for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if run.size]
-        if found:
-            runs = [run for run in runs if run[0] <= found[-1][1] and run[-1] >= found[-1][0] - 1]
-        else:
-            runs = sorted(runs, key=lambda run: np.abs(run - zero).min())[:1]
-        assert runs, f"the line of {name} ends at {column}"
-        found.append((runs[0][0], runs[-1][-1] + 1))
-    return np.array(found, float), zero
+        within = (line[:, 2] >= column) & (line[:, 0] <= column + 1)
+        assert within.any(), f"the line of {name} ends at {column}"
+        begin, top, end, bottom = line[within].T
+        steep = np.where(end > begin, (bottom - top) / np.where(end > begin, end - begin, 1), 0)
+        heights = np.concatenate(
+            [top + steep * (np.maximum(begin, column) - begin), top + steep * (np.minimum(end, column + 1) - begin)]
+        )
+        heights = np.where(np.tile(end > begin, 2), heights, np.concatenate([top, bottom]))
+        found.append((heights.min(), heights.max()))
+        assert ink[max(0, int(heights.min()) - 2) : int(heights.max()) + 3, column].any(), f"{name} at {column}"
+    return np.array(found), zero
+
+
+def line_from(strokes: np.ndarray, left: float, zero: float) -> np.ndarray:
+    """The strokes that begin at the left end of a row and join end to end."""
+    begins = np.flatnonzero(np.abs(strokes[:, 0] - left) < 2)
+    first = begins[np.abs(strokes[begins, 1] - zero).argmin()]
+    joined = np.abs(strokes[first + 1 :, :2] - strokes[first:-1, 2:]).max(axis=1) < 1e-3
+    apart = np.flatnonzero(~joined)
+    return strokes[first : first + 1 + (apart[0] if apart.size else len(joined))]
 
 
 def as_drawn(signal: np.ndarray, frequency: float, columns: int) -> np.ndarray:
