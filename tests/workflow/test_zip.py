@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,16 @@ def test_a_zip_that_is_still_being_downloaded_stops_the_run(zipped: Work) -> Non
     path = zipped.folder / "data.zip"
     path.write_bytes(path.read_bytes()[:-100])
     assert "cut short, or still being downloaded" in zipped.run(status=1).output
+
+
+def test_a_killed_run_is_continued(
+    zipped: Work, kill_when: Callable[[list[str], Path, Callable[[], bool]], None]
+) -> None:
+    kill_when(zipped.command(), zipped.folder, lambda: any((zipped.folder / "dicom").rglob("*.dcm")))
+    zipped.run("--rerun-incomplete")
+    assert not zipped.errors()
+    from_zip = contents(zipped)
+    shutil.rmtree(zipped.folder / "dicom")
+    zipped.run(wfdb_dir="tree")
+    assert contents(zipped) == from_zip
+    assert set(from_zip) == dicom_names(*STUDIES)
