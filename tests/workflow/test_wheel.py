@@ -83,5 +83,5 @@ def test_the_extra_runs_the_workflow_without_a_clone(install: Install, demo: Pat
     call(*run, cwd=tmp_path)
     assert (tmp_path / "results/studies.with_dcm.csv").exists() and (tmp_path / "results/report/index.html").exists()
     assert len(list((tmp_path / "dicom").rglob("*.dcm"))) >= 10
-    assert "Nothing to be done" in call(*run, cwd=tmp_path)
+    assert "nothing to do: all 12 studies are up to date but 1" in call(*run, cwd=tmp_path)
     call(*run, "verify", cwd=tmp_path)
