@@ -34,7 +34,9 @@ def start(profile: Path, without: Iterable[str] = ()) -> webdriver.Chrome:
     options.add_experimental_option("prefs", settings)
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
-    return webdriver.Chrome(options=options, service=Service(driver))
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    browser.set_script_timeout(120)  # a busy machine draws slowly
+    return browser
 
 
 def resize(browser: webdriver.Chrome, width: int, height: int) -> None:

@@ -157,7 +157,7 @@ def test_patients_are_read_plain_and_compressed(tmp_path: Path) -> None:
     [
         ("subject_id,sex\n1,F\n", "gender, anchor_age, anchor_year"),
         ("", "no column"),
-        (PATIENTS + "10000032,M,52,2180,,\n", "10000032 that differ"),
+        (PATIENTS + "10000032,M,52,2180,,\n", "differs from an earlier row for the same subject"),
         (None, "cannot be read"),
     ],
 )

@@ -26,5 +26,5 @@ def test_no_program_of_a_run_loads_what_it_does_not_need(work: Work, monkeypatch
         assert logs, name
         for log in logs:
             loaded = set(re.findall(r"^import time: .*\| +(\S+)$", log.read_text(), re.MULTILINE))
-            assert "wfdb2dicom" in loaded, f"{log} does not tell what was loaded"
+            assert "wfdb2dicom.cli.main" in loaded, f"{log} does not tell what was loaded"
             assert not (loaded & not_needed), f"{log} has loaded {loaded & not_needed}"
