@@ -42,10 +42,8 @@ CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
   write.call(this, text, x, y);
 };
 const strokes = [];
-const placed = (context, x, y) => {
-  const { a, b, c, d, e, f } = context.getTransform();
-  return [a * x + c * y + e, b * x + d * y + f];
-};
+let matrix = null; // as it is when a line begins: asking at each of half a million points takes half a minute
+const placed = (x, y) => [matrix.a * x + matrix.c * y + matrix.e, matrix.b * x + matrix.d * y + matrix.f];
 const inText = (numbers) => {
   const all = new Uint8Array(Float32Array.from(numbers).buffer);
   let text = "";
@@ -55,11 +53,12 @@ const inText = (numbers) => {
 const { moveTo, lineTo } = CanvasRenderingContext2D.prototype;
 let at = null;
 CanvasRenderingContext2D.prototype.moveTo = function (x, y) {
-  at = placed(this, x, y);
+  matrix = this.getTransform();
+  at = placed(x, y);
   moveTo.call(this, x, y);
 };
 CanvasRenderingContext2D.prototype.lineTo = function (x, y) {
-  const end = placed(this, x, y);
+  const end = placed(x, y);
   strokes.push(...at, ...end);
   at = end;
   lineTo.call(this, x, y);
