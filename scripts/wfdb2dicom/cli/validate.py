@@ -6,7 +6,7 @@ exit status:
   2  wrong arguments
 
 example:
-  wfdb2dicom validate sample --size all --receipts results/receipts results/sample.txt
+  wfdb2dicom validate sample --size all --plans results/plan --receipts results/receipts results/sample.txt
   wfdb2dicom validate batch --sample results/sample.txt results/plan/001-000.tsv \\
       results/receipts/001-000.tsv results/validation/001-000.tsv
 """
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     sample = commands.add_parser("sample", help="draw the sample of validate and roundtrip")
     sample.add_argument("--size", required=True, help="studies, or all")
+    sample.add_argument("--plans", type=Path, required=True, help="folder of the plan files, which name the batches")
     sample.add_argument("--receipts", type=Path, required=True, help="folder of the receipts")
     sample.add_argument("sample", type=Path, help="file to write")
     batch = commands.add_parser("batch", help="validate those of one batch")
@@ -44,7 +45,8 @@ def _done(args: argparse.Namespace) -> str:
     """Do it, and say in one line what was done."""
     if args.command == "sample":
         validate.find_dciodvfy()  # before any work
-        limit = sample.limit_of_sample(sorted(args.receipts.glob("*.tsv")), args.size)
+        receipts = [args.receipts / plan.name for plan in sorted(args.plans.glob("*.tsv"))]
+        limit = sample.limit_of_sample(receipts, args.size)
         replace_file(args.sample, f"{limit}\n".encode())
         return f"validate: sample of {args.size} studies drawn"
     limit = read_file(args.sample).decode("ascii").strip()
