@@ -17,7 +17,7 @@ from wfdb2dicom.convert import Converter
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import describe, mask_patient
 from wfdb2dicom.system.output_tree import OutputTree
-from wfdb2dicom.system.pool import spread
+from wfdb2dicom.system.pool import map_in_order
 from wfdb2dicom.system.regular_file import file_digest
 from wfdb2dicom.system.table import encode_table
 from wfdb2dicom.system.whole_file import replace_file
@@ -84,7 +84,7 @@ def run(plans: Path, receipts: Path, table: Path, *, workers: int = 1) -> Verifi
     work = _chunks(plans, receipts, damaged)
     checked = 0
     findings: list[Discrepancy] = []
-    for count, found in spread(_check, work, processes=workers):
+    for count, found in map_in_order(_check, work, processes=workers):
         checked += count
         findings += found
     findings = damaged + findings
