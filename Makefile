@@ -10,7 +10,7 @@ UV := $(shell command -v uv 2>/dev/null)
 # The rules of the workflow call `python`, `dciodvfy`, ...: those of the environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-fast lint format bench bench-full fuzz audit lock clean distclean
+.PHONY: help demo test test-fast lint format bench bench-full fuzz torture audit lock clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -47,6 +47,9 @@ bench-full: $(READY) ## the same phase by phase at 1,000 to 800,035 short studie
 FUZZ_SECONDS ?= 600
 fuzz: $(READY) ## fuzz all that is read from outside, FUZZ_SECONDS=600 each
 	WFDB2DICOM_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -n auto tests/fuzz
+
+torture: $(READY) ## random faults until 1,000 signals, 5,000 failed system calls and 1,000,000 damaged DICOMs: hours
+	WFDB2DICOM_TORTURE=1 $(BIN)/python -m pytest -n 0 -s tests/torture
 
 audit: $(READY) ## known vulnerabilities of the locked packages; needs a service of advisories in reach
 	$(BIN)/python .ci/audit

@@ -13,6 +13,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def share(count: int, total: int) -> str:
+    """A part as a percentage: ``1.8 %``, and never 0 % or 100 % for what is not."""
+    percent = 100 * count / max(1, total)
+    if count in (0, total):
+        return f"{percent:.0f} %"
+    if percent < 0.1:
+        return "< 0.1 %"
+    return f"{min(percent, 99.9):.1f} %"
+
+
 def printable(text: str, longest: int = 1000) -> str:
     """Text of any origin on one line, without control characters and of limited length.
 

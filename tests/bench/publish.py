@@ -129,7 +129,7 @@ def draw(entries: list[Entry], path: Path) -> None:
 
 
 def insert(document: Path, name: str, text: str) -> None:
-    """Replace what stands between the markers of this name."""
+    """Replace what is between the markers of this name."""
     whole = document.read_text()
     block = f"<!-- {name} -->\n{text}\n<!-- /{name} -->"
     replaced, count = re.subn(rf"<!-- {name} -->\n.*?<!-- /{name} -->", lambda _: block, whole, flags=re.DOTALL)

@@ -170,3 +170,40 @@ def test_a_link_leads_to_the_drawing(open_page: Opener) -> None:
     study = link.text
     browser.execute_script("arguments[0].click()", link)
     assert browser.find_element(By.CSS_SELECTOR, "figure:target figcaption").text.startswith(f"Study {study}")
+
+
+def test_bars_are_as_long_as_their_shares_say(open_page: Opener) -> None:
+    browser = open_page()
+    script = """return [...document.querySelectorAll('svg[role=img]')].flatMap(svg =>
+      [...svg.querySelectorAll('g[id*="-track-"]')].map((track, n) => [
+        svg.querySelectorAll('g[id*="-bar-"]')[n].getBoundingClientRect().width / track.getBoundingClientRect().width,
+        [...svg.querySelectorAll('text')].filter(t => t.textContent.includes('%'))[n].textContent]))"""
+    bars = browser.execute_script(script)
+    assert len(bars) > 10
+    for length, label in bars:
+        percent = label.rpartition("(")[2].removesuffix(" %)").removeprefix("< ")
+        assert abs(100 * length - float(percent)) < 0.5, label
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_small_tables_have_no_search_box(open_page: Opener, width: int) -> None:
+    browser = open_page(width)
+    labels = [e.get_attribute("aria-label") for e in browser.find_elements(By.CSS_SELECTOR, "input[type=search]")]
+    assert "Search in: Failed studies" in labels
+    assert not {"Search in: Failures by kind", "Search in: What is worth a look"} & set(labels)
+
+
+def test_paths_break_at_their_slashes(open_page: Opener) -> None:
+    browser = open_page(400)
+    script = """const cells = [...document.querySelectorAll('td.path')].filter(cell => cell.querySelector('wbr'));
+      const lines = [], range = document.createRange();
+      for (const cell of cells) {
+        cell.style.width = cell.style.maxWidth = '150px'; cell.style.flex = '0 0 150px';
+        for (const node of [...cell.childNodes].filter(node => node.nodeType === 3)) {
+          range.selectNodeContents(node);
+          lines.push(range.getClientRects().length);
+        }
+      }
+      return lines"""
+    lines = browser.execute_script(script)
+    assert len(lines) > 10 and set(lines) == {1}  # what lies between two slashes is on one line

@@ -54,7 +54,7 @@ def malicious(mark: Path) -> dict[str, object]:
 def test_a_pickle_that_calls_anything_is_refused_and_calls_nothing(tmp_path: Path, kind: str, protocol: int) -> None:
     mark, path = tmp_path / "mark", tmp_path / "measurements.pkl"
     path.write_bytes(pickle.dumps(malicious(mark)[kind], protocol))
-    with pytest.raises(ConfigError, match="is refused, for it is a pickle that calls for"):
+    with pytest.raises(ConfigError, match="is refused because it is a pickle that calls for"):
         measurements.read_metadata(path, "study_id")
     assert not mark.exists()
 

@@ -53,7 +53,7 @@ def test_two_folders_with_one_target_end_with_whole_files(tmp_path: Path) -> Non
     assert one.errors() == two.errors() == {}
     dicoms = contents(tmp_path / "dicom")
     assert len(dicoms) == 40 and all(name.endswith(".dcm") for name in dicoms)
-    # Whoever wrote last, both wrote the same bytes; each run mends its receipts and touches no file.
+    # Whoever wrote last, both wrote the same bytes; each run repairs its receipts and touches no file.
     for work in (one, two):
         work.run(**config)
         assert contents(tmp_path / "dicom") == dicoms

@@ -18,9 +18,12 @@ from PIL import Image
 import synthetic_manifest
 from wfdb2dicom import report
 from wfdb2dicom.page.draw import raster
-from wfdb2dicom.report.charts import bars, share
+from wfdb2dicom.report import data
+from wfdb2dicom.report.charts import bars
 from wfdb2dicom.report.data import LISTED, SAMPLE, apart, digest
+from wfdb2dicom.report.html import breakable, elapsed, time_unit
 from wfdb2dicom.report.pictures import pictures
+from wfdb2dicom.words import share
 
 STUDIES = 5000
 MEGABYTE = 10**6
@@ -196,6 +199,57 @@ def test_a_chart_has_a_label_text_and_its_own_ids() -> None:
     assert 'role="img" aria-label="Failures &quot;by&quot; kind: &lt;a> 3"' in svg
     assert ">$b$</text>" in svg and "&lt;a&gt;" in svg
     assert all(name.startswith("x-") for name in re.findall(r'\bid="([^"]+)"', svg))
+
+
+def widths(svg: str, what: str) -> list[float]:
+    """The widths of the bars or tracks of a chart."""
+    paths = re.findall(rf'<g id="x-{what}-\d+">\s*<path d="([^"]*)"', svg)
+    xs = [[float(x) for x in re.findall(r"[ML] (-?[\d.]+) ", path)] for path in paths]
+    return [max(x) - min(x) for x in xs]
+
+
+def test_a_bar_on_its_track_is_the_share_that_its_label_gives() -> None:
+    svg = bars("x", "three", [("a", 80), ("b", 19), ("c", 1)])
+    shares = [bar / track for bar, track in zip(widths(svg, "bar"), widths(svg, "track"), strict=True)]
+    assert shares == pytest.approx([0.8, 0.19, 0.01], abs=1e-4)
+
+
+def test_many_carts_are_a_sentence_and_a_chart(page: str, found, folder: Path) -> None:
+    carts = next(one for one in found.distributions if one.key == "cart")
+    table = pq.read_table(folder / "manifest.parquet").to_pandas()
+    counts = table[table.error.isna()].cart_id.fillna("unknown").value_counts()
+    assert carts.ranked == list(counts)
+    half = (counts.cumsum() * 2 < counts.sum()).sum() + 1
+    assert carts.scatter.startswith(f"{len(counts)} carts: the most frequent one has {counts.iloc[0]} studies")
+    assert carts.scatter.endswith(f"half of all studies come from {half} of them.")
+    assert carts.scatter in page and re.search(r">\d+ others</text>", page) is None
+
+
+def test_rare_values_beside_a_frequent_one_stay_a_list_of_bars() -> None:
+    counts = {str(n): 1 for n in range(20)}
+    assert data._by_frequency("x", "Values", "", counts).is_scattered
+    assert not data._by_frequency("x", "Values", "", counts | {"500": 1000}).is_scattered
+    assert not data._by_frequency("x", "Values", "", {"500": 10, "250": 10}).is_scattered
+
+
+@pytest.mark.parametrize(("seconds", "unit"), [(1.5, "seconds"), (119, "seconds"), (120, "minutes"), (7200, "hours")])
+def test_the_time_of_a_run_is_drawn_in_a_fitting_unit(seconds: float, unit: str) -> None:
+    assert time_unit(seconds)[0] == unit
+
+
+def test_times_are_told_in_fitting_units() -> None:
+    assert [elapsed(s) for s in (0.25, 12.34, 200, 7300)] == ["0.25 s", "12.3 s", "3 min 20 s", "2 h 01 min"]
+    assert [data.length(s) for s in (10.0, 30.5, 1800, 86400)] == ["10 s", "30.5 s", "30 min", "24 h"]
+
+
+def test_a_path_may_break_behind_its_slashes_only() -> None:
+    assert breakable("/a<b/c/") == "/<wbr>a&lt;b/<wbr>c/"
+    assert breakable("") == ""
+
+
+def test_drawings_say_that_they_are_examples(page: str) -> None:
+    assert f"up to {data.EXAMPLES} of each kind" in page and "These are examples, not all studies" in page
+    assert page.count("example of:") == page.count('<figure id="ecg-')
 
 
 def test_the_command(folder: Path, page: str, project: Path, tmp_path: Path) -> None:

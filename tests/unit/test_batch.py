@@ -273,6 +273,7 @@ def test_a_damaged_earlier_receipt_is_ignored(make_plan, tmp_path: Path) -> None
         ("Timeout>60s", True),
         ("WorkerCrash: the worker was ended by SIGKILL", True),
         ("MemoryError: no more", True),
+        ("ValidationFailed: 'x.dcm' does not read back as written; check the disk and run again", True),
         ("OSError: Input/output error: 'x'", True),
         ("PermissionError: Permission denied: 'x'", True),
         ("FileNotFoundError: No such file or directory: 'x.dat'", False),  # its appearance changes the plan row

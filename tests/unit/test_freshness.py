@@ -55,7 +55,7 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return done
 
     monkeypatch.setattr(subprocess, "run", started)
-    monkeypatch.setattr(pool, "WORTH", 0)
+    monkeypatch.setattr(pool, "MANY_STUDIES", 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     return statuses
 

@@ -61,7 +61,7 @@ def request(folder: Path, results: str) -> aggregate.Request:
 @pytest.fixture
 def three(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if there were so much to do that three processes are worth it."""
-    monkeypatch.setattr(pool, "WORTH", 0)
+    monkeypatch.setattr(pool, "MANY_STUDIES", 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
 
 
@@ -69,7 +69,7 @@ def test_results_are_those_of_one_process(tmp_path: Path, three: None, monkeypat
     several = request(tmp_path, "three")
     finished(tmp_path)
     summary = aggregate.run(several)
-    monkeypatch.setattr(pool, "WORTH", 1 << 40)
+    monkeypatch.setattr(pool, "MANY_STUDIES", 1 << 40)
     one = request(tmp_path, "one")
     keys = summary.keys() - {"finished", "output_csv", "error_log"}
     alone = aggregate.run(one)
@@ -90,13 +90,13 @@ def test_a_damaged_receipt_is_found_and_nothing_takes_the_place_of_results(tmp_p
 
 def test_a_process_that_is_killed_is_an_error_that_says_so() -> None:
     with pytest.raises(OSError, match="one of its processes was killed"):
-        list(pool.spread(_dies_at_three, range(9), processes=2))
+        list(pool.map_in_order(_dies_at_three, range(9), processes=2))
 
 
 def test_results_come_in_the_order_of_the_tasks_and_may_be_left() -> None:
-    assert list(pool.spread(abs, range(-50, 0), processes=3)) == list(range(50, 0, -1))
-    assert next(pool.spread(abs, iter([-1] * 1000), processes=2)) == 1
-    assert list(pool.spread(abs, range(-50, 0), threads=3)) == list(range(50, 0, -1))
+    assert list(pool.map_in_order(abs, range(-50, 0), processes=3)) == list(range(50, 0, -1))
+    assert next(pool.map_in_order(abs, iter([-1] * 1000), processes=2)) == 1
+    assert list(pool.map_in_order(abs, range(-50, 0), threads=3)) == list(range(50, 0, -1))
 
 
 def test_no_more_tasks_than_needed_are_read_ahead_and_their_results_keep_their_order() -> None:
@@ -107,7 +107,7 @@ def test_no_more_tasks_than_needed_are_read_ahead_and_their_results_keep_their_o
             read.append(task)
             yield task
 
-    for result in pool.spread(abs, tasks(), processes=2):
+    for result in pool.map_in_order(abs, tasks(), processes=2):
         ahead.append(len(read) - len(finished))
         finished.append(result)
     assert finished == list(range(100))

@@ -44,6 +44,16 @@ def test_a_planned_batch_without_a_receipt_is_a_finding(converted: Path) -> None
     assert "has no receipt, so its studies were not looked at" in finding.finding
 
 
+def test_a_receipt_of_an_earlier_plan_is_not_a_finding_while_its_studies_are_planned(converted: Path) -> None:
+    receipt = next((converted / "receipts").glob("*.tsv"))
+    shutil.copy(receipt, converted / "receipts/earlier.tsv")
+    assert check(converted).findings == []
+    (converted / "plan" / receipt.name).unlink()
+    findings = check(converted).findings
+    assert [Path(finding.dcm_path).name for finding in findings] == sorted([receipt.name, "earlier.tsv"])
+    assert all("this receipt has no plan file" in finding.finding for finding in findings)
+
+
 def test_a_folder_of_dicoms_that_is_gone_is_not_made_by_looking(converted: Path) -> None:
     shutil.rmtree(converted / "dcm")
     outcome = check(converted)

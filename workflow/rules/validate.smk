@@ -18,8 +18,8 @@ rule sample:
         command=command("validate"),
         size=config["validate_sample"],
     shell:
-        "{params.command} sample --size={params.size:q} --plans=results/plan --receipts=results/receipts {output.sample:q}"
-        " 2>> {log:q} | tee -a {log:q}"
+        "{params.command} sample --size={params.size:q} --plans=results/plan --receipts=results/receipts"
+        " {output.sample:q} 2>> {log:q} | tee -a {log:q}"
 
 
 rule validate_batch:

@@ -37,7 +37,7 @@ from wfdb2dicom.records import stamps
 from wfdb2dicom.records.zip_index import Found, ZipIndex
 from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.paths import is_zip
-from wfdb2dicom.system.pool import spread
+from wfdb2dicom.system.pool import map_in_order
 
 # A batch of this size has a plan file of some 1.3 MB, which Snakemake still compares by content (profiles/default).
 LARGEST_BATCH = 4096
@@ -129,7 +129,7 @@ def make(config: PlanConfig, plans: Path, receipts: Path, token: str) -> PlanSum
         _remove_others(plans, {name for name, _ in batches})
     again = failed = 0
     threads = 1 if index else _threads(config, batches)
-    for batch in spread(partial(_plan_batch, config, receipts, index), batches, threads=threads):
+    for batch in map_in_order(partial(_plan_batch, config, receipts, index), batches, threads=threads):
         write_plan(plans / f"{batch.name}.tsv", config.output_options(), batch.rows, batch.generation)
         if batch.runs:
             before = failures | {row.study_id: row for row in batch.done}

@@ -28,7 +28,7 @@ def limit_of_sample(receipts: Iterable[Path], sample: int | str) -> str:
     Parameters
     ----------
     receipts : iterable of Path
-        All receipts.
+        Of all planned batches; those of an earlier plan may lie beside them until results are aggregated.
     sample : int or "all"
         How many studies that have a DICOM object are wanted.
 

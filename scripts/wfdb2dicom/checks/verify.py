@@ -6,6 +6,7 @@ Nothing is repaired here; a plain run does that.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from wfdb2dicom.convert import Converter
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import describe, mask_patient
 from wfdb2dicom.system.output_tree import OutputTree
-from wfdb2dicom.system.pool import spread
+from wfdb2dicom.system.pool import map_in_order
 from wfdb2dicom.system.regular_file import file_digest
 from wfdb2dicom.system.table import encode_table
 from wfdb2dicom.system.whole_file import replace_file
@@ -83,7 +84,7 @@ def run(plans: Path, receipts: Path, table: Path, *, workers: int = 1) -> Verifi
     work = _chunks(plans, receipts, damaged)
     checked = 0
     findings: list[Discrepancy] = []
-    for count, found in spread(_check, work, processes=workers):
+    for count, found in map_in_order(_check, work, processes=workers):
         checked += count
         findings += found
     findings = damaged + findings
@@ -99,11 +100,14 @@ def _unreceipted(plans: Path, receipts: Path) -> list[Discrepancy]:
 
 
 def _chunks(plans: Path, receipts: Path, damaged: list[Discrepancy]) -> Iterator[_Chunk]:
-    for path in sorted(receipts / plan.name for plan in plans.glob("*.tsv")):  # others are of an earlier division
+    """The work; what is wrong with whole receipts is added to `damaged` meanwhile."""
+    unplanned: list[Path] = []
+    for path in sorted(receipts.glob("*.tsv")):
         try:
             results = {row.study_id: row for row in read_receipt(path)}
             options, planned = read_plan(plans / path.name)
-        except FileNotFoundError:  # no receipt: said already
+        except FileNotFoundError:
+            unplanned.append(path)
             continue
         except TableError as error:
             damaged.append(Discrepancy("", str(path), str(error)))
@@ -115,6 +119,21 @@ def _chunks(plans: Path, receipts: Path, damaged: list[Discrepancy]) -> Iterator
         for start in range(0, len(done), _CHUNK):
             part = done[start : start + _CHUNK]
             yield _Chunk(options["wfdb_dir"], options["dcm_dir"], Options.from_mapping(options), part)
+    damaged += _unplanned(plans, unplanned)
+
+
+def _unplanned(plans: Path, receipts: list[Path]) -> Iterator[Discrepancy]:
+    """Receipts without a plan file, but for those whose studies are all in other batches now."""
+    if not receipts:
+        return
+    planned: set[str] = set()
+    for path in plans.glob("*.tsv"):
+        with suppress(TableError):  # which is a finding of its own
+            planned.update(row.study_id for row in read_plan(path)[1])
+    for path in receipts:
+        if any(row.study_id not in planned for row in read_receipt(path)):
+            words = "this receipt has no plan file, so its studies were not looked at: run the workflow first"
+            yield Discrepancy("", str(path), words)
 
 
 def _check(chunk: _Chunk) -> tuple[int, list[Discrepancy]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from wfdb2dicom.batches import freshness
 from wfdb2dicom.records import stamps
-from wfdb2dicom.system.pool import studies_in, workers
+from wfdb2dicom.system.pool import process_count, studies_in
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look."""
-    processes = workers(studies_in(args.plans.glob("*.tsv")), stamps.LOOKERS)
+    processes = process_count(studies_in(args.plans.glob("*.tsv")), stamps.LOOKERS)
     policy = freshness.Policy(args.retry_failed, watch_sources=args.watch_sources)
     changed = freshness.anything_changed(args.plans, args.receipts, policy, processes=processes)
     return freshness.CHANGED if changed else freshness.UNCHANGED

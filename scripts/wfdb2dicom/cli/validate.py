@@ -6,7 +6,7 @@ exit status:
   2  wrong arguments
 
 example:
-  wfdb2dicom validate sample --size all --receipts results/receipts results/sample.txt
+  wfdb2dicom validate sample --size all --plans results/plan --receipts results/receipts results/sample.txt
   wfdb2dicom validate batch --sample results/sample.txt results/plan/001-000.tsv \\
       results/receipts/001-000.tsv results/validation/001-000.tsv
 """
@@ -45,9 +45,8 @@ def _done(args: argparse.Namespace) -> str:
     """Do it, and say in one line what was done."""
     if args.command == "sample":
         validate.find_dciodvfy()  # before any work
-        limit = sample.limit_of_sample(
-            [args.receipts / plan.name for plan in sorted(args.plans.glob("*.tsv"))], args.size
-        )
+        receipts = [args.receipts / plan.name for plan in sorted(args.plans.glob("*.tsv"))]
+        limit = sample.limit_of_sample(receipts, args.size)
         replace_file(args.sample, f"{limit}\n".encode())
         return f"validate: sample of {args.size} studies drawn"
     limit = read_file(args.sample).decode("ascii").strip()

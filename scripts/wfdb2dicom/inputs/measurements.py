@@ -186,8 +186,8 @@ def read_metadata(path: Path | None, study_id_col: str, *, annotations: bool = F
         raise ConfigError(f"metadata: {path} does not exist. Set metadata to your file, or leave it empty.") from None
     except Refused as error:
         raise ConfigError(
-            f"metadata: {path} is refused, for it is a pickle that calls for {error}, which no table needs; loading it "
-            "could run any code. If you trust its origin, save the table as CSV or Parquet with pandas."
+            f"metadata: {path} is refused because it is a pickle that calls for {error}, which no table needs; loading "
+            "it could run any code. If you trust its origin, save the table as CSV or Parquet with pandas."
         ) from error
     except (pickle.UnpicklingError, EOFError, lzma.LZMAError) as error:
         raise ConfigError(
@@ -196,7 +196,7 @@ def read_metadata(path: Path | None, study_id_col: str, *, annotations: bool = F
     except (pa.ArrowException, ValueError, TypeError, OSError) as error:
         reason = _without_cells(" ".join(str(error)[:3000].split()))[:300]
         raise ConfigError(
-            f"metadata: {path} cannot be read: {reason}. Mend the file, or save it as Parquet."
+            f"metadata: {path} cannot be read: {reason}. Repair the file, or save it as Parquet."
         ) from error
     pa.default_memory_pool().release_unused()
     return _indexed(path, ids, columns, annotations)

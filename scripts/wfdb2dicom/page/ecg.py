@@ -157,9 +157,10 @@ def read(path: str | os.PathLike[str]) -> Ecg:
         When it cannot be read.
     """
     path = Path(path)
+    content = path.read_bytes()  # an OSError below is pydicom's, of a file that is damaged
     try:
-        return _read(path)
-    except (EcgError, OSError, MemoryError):
+        return _read(path, content)
+    except (EcgError, MemoryError):
         raise
     except InvalidDicomError as error:
         raise EcgError(f"{path} is not a DICOM file: name the .dcm of a converted study") from error
@@ -168,8 +169,8 @@ def read(path: str | os.PathLike[str]) -> Ecg:
         raise EcgError(f"{path} is damaged: {reason}; convert the study again") from error
 
 
-def _read(path: Path) -> Ecg:
-    ds = dcmread(BytesIO(path.read_bytes()))  # a file would be asked for the 4 GB of which a damaged length speaks
+def _read(path: Path, content: bytes) -> Ecg:
+    ds = dcmread(BytesIO(content))  # a file would be asked for the 4 GB of which a damaged length speaks
     if not ds.get("WaveformSequence"):
         raise EcgError(f"{path} holds no waveform ({ds.get('Modality') or 'no modality'}): there is no ECG to draw")
     try:

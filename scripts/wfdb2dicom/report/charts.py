@@ -13,8 +13,11 @@ from io import StringIO
 from typing import Any
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from wfdb2dicom.words import share
 
 WIDTH = 340  # CSS pixels
 _ROW, _DPI = 36, 72
@@ -23,8 +26,10 @@ _SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "wfdb2dicom
 _LONGEST_LABEL = 30
 
 
-def bars(key: str, title: str, counts: Sequence[tuple[str, int]], *, others: int = 0) -> str:
+def bars(key: str, title: str, counts: Sequence[tuple[str, int]]) -> str:
     """Horizontal bars, each below its label, with counts and shares.
+
+    A bar lies on a track whose whole width is the sum of all counts, so its length is the share that its label gives.
 
     Parameters
     ----------
@@ -33,8 +38,6 @@ def bars(key: str, title: str, counts: Sequence[tuple[str, int]], *, others: int
     title : str
         What a screen reader says.
     counts : sequence of (str, int)
-    others : int
-        Whether the last one sums up so many rare values: it gets no bar, beside which all others would vanish.
 
     Returns
     -------
@@ -42,8 +45,6 @@ def bars(key: str, title: str, counts: Sequence[tuple[str, int]], *, others: int
         An ``svg`` element.
     """
     total = sum(count for _, count in counts) or 1
-    single = counts[:-1] if others else counts
-    most = max((count for _, count in single), default=1) or 1
     height = _ROW * len(counts) + 4
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(WIDTH / _DPI, height / _DPI), dpi=_DPI)
@@ -52,42 +53,47 @@ def bars(key: str, title: str, counts: Sequence[tuple[str, int]], *, others: int
         axes.axis("off")
         for place, (label, count) in enumerate(counts):
             top = place * _ROW
-            axes.barh(top + 26, WIDTH, height=9, color=_TRACK)
-            if place < len(single):
-                axes.barh(top + 26, max(1.5, WIDTH * count / most), height=9, color=_BAR)
+            axes.barh(top + 26, WIDTH, height=9, color=_TRACK, gid=f"track-{place}")
+            axes.barh(top + 26, WIDTH * count / total, height=9, color=_BAR, gid=f"bar-{place}")
             short = label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
             axes.text(0, top + 16, short, parse_math=False)
             axes.text(WIDTH, top + 16, f"{count:,} ({share(count, total)})", ha="right", color=_QUIET)
         return _inline(figure, key, title)
 
 
-def points(key: str, title: str, xs: Sequence[float], ys: Sequence[float], x_label: str, y_label: str) -> str:
-    """A scatter plot from zero upwards; arguments and result as those of `bars`."""
+def ranking(key: str, title: str, counts: Sequence[int], x_label: str) -> str:
+    """The studies of each of many values, the most frequent first; arguments and result as those of `bars`."""
     with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=(WIDTH / _DPI, 230 / _DPI), dpi=_DPI, layout="constrained")
-        axes = figure.add_subplot()
-        axes.plot(xs, ys, "o", markersize=5 if len(xs) < 100 else 3, color=_BAR, alpha=0.7, markeredgewidth=0)
-        axes.set_ylim(0, 1.1 * max(ys, default=1) or 1)
-        axes.set_xlabel(x_label, color=_QUIET)
-        axes.set_ylabel(y_label, color=_QUIET)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}"))
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.tick_params(colors=_QUIET, length=0)
-        axes.grid(color=_TRACK)
-        axes.set_axisbelow(True)
-        axes.spines[:].set_visible(False)
+        figure, axes = _grid(x_label, "studies")
+        axes.stairs(counts, [n + 0.5 for n in range(len(counts) + 1)], fill=True, color=_BAR)
+        axes.set_xlim(0.5, len(counts) + 0.5)
+        axes.set_ylim(0, 1.1 * max(counts, default=1))
         return _inline(figure, key, title)
 
 
-def share(count: int, total: int) -> str:
-    """A part as people read it: never 0 % or 100 % for what is not."""
-    percent = 100 * count / max(1, total)
-    if count in (0, total):
-        return f"{percent:.0f} %"
-    if percent < 0.1:
-        return "< 0.1 %"
-    return f"{min(percent, 99.9):.1f} %"
+def points(key: str, title: str, xs: Sequence[float], ys: Sequence[float], x_label: str, y_label: str) -> str:
+    """A scatter plot from zero upwards; arguments and result as those of `bars`."""
+    with matplotlib.rc_context(_SETTINGS):
+        figure, axes = _grid(x_label, y_label)
+        axes.plot(xs, ys, "o", markersize=5 if len(xs) < 100 else 3, color=_BAR, alpha=0.7, markeredgewidth=0)
+        axes.set_ylim(0, 1.1 * max(ys, default=1) or 1)
+        return _inline(figure, key, title)
+
+
+def _grid(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    """A figure with labelled axes on a quiet grid."""
+    figure = Figure(figsize=(WIDTH / _DPI, 230 / _DPI), dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel(x_label, color=_QUIET)
+    axes.set_title(y_label, loc="left", fontsize=12, color=_QUIET)  # text that is turned is hard to read
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}"))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.tick_params(colors=_QUIET, length=0)
+    axes.grid(color=_TRACK)
+    axes.set_axisbelow(True)
+    axes.spines[:].set_visible(False)
+    return figure, axes
 
 
 def _inline(figure: Figure, key: str, title: str) -> str:

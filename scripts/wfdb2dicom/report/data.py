@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from wfdb2dicom.batches.tables import read_run
 from wfdb2dicom.results.summary import kind
+from wfdb2dicom.words import share
 
 SAMPLE = 12  # studies drawn as a sample of all
 SEED = 7  # the same studies on each run
@@ -48,13 +50,39 @@ class Flag:
 
 @dataclass
 class Distribution:
-    """How often each value occurs among the converted studies, in the order in which they are shown."""
+    """How often each value occurs among the converted studies.
+
+    Attributes
+    ----------
+    key, title, unit
+        For ids, headings and values.
+    counts : list of (str, int)
+        Values in the order in which they are shown; the last one sums up the rare ones where there are many.
+    ranked : list of int
+        Studies of every value, the most frequent first.
+    """
 
     key: str
     title: str
     unit: str
     counts: list[tuple[str, int]]
-    others: int = 0  # values summed up as "others"
+    ranked: list[int] = field(default_factory=list)
+
+    @property
+    def is_scattered(self) -> bool:
+        """Whether the values without a name outnumber each named one, so that a list of bars would say nothing."""
+        return len(self.ranked) > len(self.counts) and self.counts[-1][1] > self.ranked[0]
+
+    @property
+    def scatter(self) -> str:
+        """How the studies spread over many values, in a sentence."""
+        total = sum(self.ranked)
+        half = next(n for n, sofar in enumerate(accumulate(self.ranked), 1) if 2 * sofar >= total)
+        return (
+            f"{len(self.ranked):,} {self.title.lower()}: the most frequent one has {self.ranked[0]:,} studies "
+            f"({share(self.ranked[0], total)}), the rarest {self.ranked[-1]:,}; half of all studies come from "
+            f"{half:,} of them."
+        )
 
 
 @dataclass
@@ -135,10 +163,10 @@ def _failures(failed: pa.Table, kinds: list[Row]) -> list[Row]:
     if failed.num_rows <= LISTED:
         return list(failed.to_pylist())
     rows: list[Row] = []
-    share = LISTED // max(1, len(kinds))
+    each = LISTED // max(1, len(kinds))
     names = pc.list_element(pc.split_pattern(failed["error"], ":", max_splits=1), 0)
     for entry in kinds:
-        rows += failed.filter(pc.equal(names, entry["kind"])).slice(0, share).to_pylist()
+        rows += failed.filter(pc.equal(names, entry["kind"])).slice(0, each).to_pylist()
     return rows
 
 
@@ -208,21 +236,17 @@ def apart(seconds: int) -> str:
 
 def _distributions(done: pa.Table) -> Iterable[Distribution]:
     seconds = pc.divide(done["n_samples"].cast(pa.float64()), done["sampling_frequency"])
-    yield _distribution("rate", "Sampling rate", "Hz", _texts(done["sampling_frequency"]))
-    yield _distribution("duration", "Duration", "s", _texts(pc.round(seconds, 1)))
-    yield _distribution("leads", "Leads", "", _texts(done["n_channels"]))
-    yield _distribution("band", "Filter pass band", "Hz", _bands(done["filter_low"], done["filter_high"]))
-    yield _distribution("notch", "Notch filter", "Hz", _texts(done["notch"], absent="none known"))
-    yield _distribution("cart", "Carts", "", _texts(done["cart_id"], absent="unknown"))
+    yield _by_value("rate", "Sampling rates", "Hz", _counted(done["sampling_frequency"]))
+    yield _by_value("duration", "Durations", "", _counted(pc.round(seconds, 1)), label=length)
+    yield _by_value("leads", "Numbers of leads", "", _counted(done["n_channels"]))
+    yield _by_frequency("band", "Filter pass bands", "Hz", _bands(done["filter_low"], done["filter_high"]))
+    yield _by_value("notch", "Notch filters", "Hz", _counted(done["notch"]), absent="none known")
+    carts = {"unknown" if cart is None else str(cart): count for cart, count in _counted(done["cart_id"]).items()}
+    yield _by_frequency("cart", "Carts", "", carts)
 
 
-def _texts(values: pa.ChunkedArray, absent: str = "unknown") -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for entry in pc.value_counts(values).to_pylist():
-        value = entry["values"]
-        text = absent if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-        counts[text] = counts.get(text, 0) + entry["counts"]
-    return counts
+def _counted(values: pa.ChunkedArray) -> dict[Any, int]:
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(values).to_pylist()}
 
 
 def _bands(low: pa.ChunkedArray, high: pa.ChunkedArray) -> dict[str, int]:
@@ -235,22 +259,41 @@ def _edge(value: float | None) -> str:
     return "?" if value is None else f"{value:g}"
 
 
-def _distribution(key: str, title: str, unit: str, counts: dict[str, int]) -> Distribution:
-    """The most frequent values, by value where they are numbers, and the rest as one."""
+def length(seconds: float) -> str:
+    """The duration of a recording in a fitting unit: ``10 s``, ``30 min``, ``24 h``."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{round(seconds / size, 2):g} {unit}"
+    return f"{seconds:g} s"
+
+
+def _by_value(
+    key: str,
+    title: str,
+    unit: str,
+    counts: dict[float | None, int],
+    *,
+    label: Callable[[float], str] = "{:g}".format,
+    absent: str = "unknown",
+) -> Distribution:
+    """The most frequent numbers, by their size; those that are written alike count as one."""
+    texts: dict[str, int] = {}
+    for value in sorted(counts, key=lambda value: (value is None, value or 0)):
+        text = absent if value is None else label(value)
+        texts[text] = texts.get(text, 0) + counts[value]
+    found = _by_frequency(key, title, unit, texts)
+    places = {text: place for place, text in enumerate(texts)}
+    found.counts.sort(key=lambda item: places.get(item[0], len(places)))
+    return found
+
+
+def _by_frequency(key: str, title: str, unit: str, counts: dict[str, int]) -> Distribution:
+    """The most frequent values, and the rest as one."""
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown, rest = (ranked, []) if len(ranked) <= COMMON + 1 else (ranked[:COMMON], ranked[COMMON:])
-    if key not in ("cart", "band"):
-        shown = sorted(shown, key=lambda item: _number(item[0]))
     if rest:
         shown.append((f"{len(rest)} others", sum(count for _, count in rest)))
-    return Distribution(key, title, unit, shown, len(rest))
-
-
-def _number(text: str) -> tuple[int, float]:
-    try:
-        return 0, float(text)
-    except ValueError:
-        return 1, 0.0
+    return Distribution(key, title, unit, list(shown), [count for _, count in ranked])
 
 
 def _sample(done: pa.Table) -> list[Row]:

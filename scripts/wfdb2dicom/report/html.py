@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +19,7 @@ from wfdb2dicom.results.remedies import remedy
 from wfdb2dicom.results.summary import size_words, verdict
 from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file
-from wfdb2dicom.words import duration
+from wfdb2dicom.words import duration, share
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def drawings(found: Digest, workers: int = 1) -> list[Drawing]:
                 reasons.setdefault(row["study_id"], []).append(flag.title)
     drawn = pictures([Path(row["dcm_path"]) for row in rows.values()], workers)
     return [
-        Drawing(row, reasons.get(study, ["Sample"]), one) for (study, row), one in zip(rows.items(), drawn, strict=True)
+        Drawing(row, reasons.get(study, ["the sample"]), one)
+        for (study, row), one in zip(rows.items(), drawn, strict=True)
     ]
 
 
@@ -91,6 +93,8 @@ def render(summary: dict[str, Any], found: Digest, drawn: list[Drawing]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["count"] = lambda number: f"{number:,}"
     environment.filters["bytes"] = size_words
+    environment.filters["elapsed"] = elapsed
+    environment.filters["path"] = breakable
     template = environment.from_string((here / "page.html.jinja").read_text(encoding="utf-8"))
     options = summary["options"]
     limit = options.get("max_failed")
@@ -101,11 +105,11 @@ def render(summary: dict[str, Any], found: Digest, drawn: list[Drawing]) -> str:
         options=options,
         limit=limit,
         passed=limit is None or not verdict(summary, limit),
-        share=charts.share,
-        duration=duration,
+        share=share,
         found=found,
         remedy=remedy,
         listed=LISTED,
+        examples=EXAMPLES,
         drawn=drawn,
         drawn_ids={drawing.row["study_id"] for drawing in drawn},
         charts=_charts(found),
@@ -115,11 +119,14 @@ def render(summary: dict[str, Any], found: Digest, drawn: list[Drawing]) -> str:
 
 def _charts(found: Digest) -> dict[str, Markup]:
     """A chart for each distribution with more than one value, and one of the kinds of failure."""
-    made = {
-        one.key: charts.bars(one.key, f"{one.title}: {_spoken(one.counts)}", one.counts, others=one.others)
-        for one in found.distributions
-        if len(one.counts) > 1
-    }
+    made: dict[str, str] = {}
+    for one in found.distributions:
+        if one.is_scattered:
+            made[one.key] = charts.ranking(
+                one.key, one.scatter, one.ranked, f"{one.title.lower()}, most frequent first"
+            )
+        elif len(one.counts) > 1:
+            made[one.key] = charts.bars(one.key, f"{one.title}: {_spoken(one.counts)}", one.counts)
     if found.kinds:
         counts = [(entry["kind"], entry["count"]) for entry in found.kinds[:12]]
         made["kinds"] = charts.bars("kinds", f"Failures by kind: {_spoken(counts)}", counts)
@@ -127,16 +134,32 @@ def _charts(found: Digest) -> dict[str, Markup]:
 
 
 def _rate_chart(found: Digest) -> Markup | None:
-    """Studies per second of each batch over the minutes of the run; one point is no chart."""
+    """Studies per second of each batch over the time of the run; a single point makes no chart."""
     timed = sorted((run for run in found.batches if run.get("started")), key=lambda run: run["started"])
     if len(timed) < 2:
         return None
     # Of very many batches, every so many: a chart of 2000 points tells as much.
     timed = timed[:: 1 + len(timed) // 2000]
-    minutes = [(run["started"] - timed[0]["started"]) / 60 for run in timed]
+    unit, size = time_unit(timed[-1]["started"] - timed[0]["started"])
+    times = [(run["started"] - timed[0]["started"]) / size for run in timed]
     rates = [run["rate"] for run in timed]
     title = f"Studies per second of {len(timed)} batches, from {min(rates):,.0f} to {max(rates):,.0f}"
-    return Markup(charts.points("rates", title, minutes, rates, "minutes since the first batch began", "studies/s"))
+    return Markup(charts.points("rates", title, times, rates, f"{unit} since the first batch began", "studies/s"))
+
+
+def time_unit(seconds: float) -> tuple[str, int]:
+    """The unit, and its length in seconds, in which an axis of so many seconds is to be read."""
+    return next((unit for unit in (("hours", 3600), ("minutes", 60)) if seconds >= 2 * unit[1]), ("seconds", 1))
+
+
+def elapsed(seconds: float) -> str:
+    """How long work took: ``0.25 s``, ``12.3 s``, ``3 min 20 s``."""
+    return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
+
+
+def breakable(path: str) -> Markup:
+    """A path that a browser breaks behind its slashes."""
+    return Markup("<wbr>").join(part for part in re.split(r"(?<=/)", path) if part)
 
 
 def _spoken(counts: list[tuple[str, int]]) -> str:

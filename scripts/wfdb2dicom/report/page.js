@@ -45,7 +45,7 @@ for (const table of document.querySelectorAll("table.tool")) {
     });
   });
 
-  if (rows.length < 6) continue;
+  if (rows.length <= 12) continue;  // as many are seen at once
   const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
   const find = document.createElement("div");
   const label = document.createElement("label");

@@ -14,7 +14,7 @@ from PIL import Image
 
 from wfdb2dicom.errors import describe
 from wfdb2dicom.page.draw import COARSE, FINE, INK, QUIET, raster
-from wfdb2dicom.system.pool import spread
+from wfdb2dicom.system.pool import map_in_order
 
 _PIXELS_PER_MM = 4  # 1188 pixels across a page of 297 mm
 # The colours of a page and how many shades lie between two of them where lines have soft edges: a palette takes a
@@ -43,7 +43,7 @@ class Picture:
 def pictures(dicoms: Sequence[Path], workers: int = 1) -> list[Picture]:
     """Draw the ECGs of DICOM files, in so many processes."""
     try:
-        return list(spread(picture, dicoms, processes=min(workers, len(dicoms))))
+        return list(map_in_order(picture, dicoms, processes=min(workers, len(dicoms))))
     except OSError as error:  # one was killed, or there are no memory or semaphores for them
         return [Picture(error=describe(error)) for _ in dicoms]
 

@@ -33,7 +33,7 @@ from wfdb2dicom.inputs.studies import identify, path_prefix
 from wfdb2dicom.results.manifest import Manifest, tabulate
 from wfdb2dicom.results.summary import Tally
 from wfdb2dicom.system.current_run import current_run
-from wfdb2dicom.system.pool import spread, studies_in, workers
+from wfdb2dicom.system.pool import map_in_order, process_count, studies_in
 from wfdb2dicom.system.whole_file import whole_file
 
 
@@ -155,7 +155,7 @@ def batches(request: Request) -> Iterator[Batch]:
     """
     paths = sorted(request.plans.glob("*.tsv"))
     look = partial(_batch, receipts=request.receipts, dcm_dir=request.dcm_dir, started=request.started)
-    return spread(look, paths, processes=workers(studies_in(paths)))
+    return map_in_order(look, paths, processes=process_count(studies_in(paths)))
 
 
 def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> Batch:

@@ -14,7 +14,7 @@ from wfdb2dicom.system.linux import die_with_parent
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-WORTH = 20_000  # studies: with fewer the work takes less time than starting processes
+MANY_STUDIES = 20_000  # studies: with fewer the work takes less time than starting processes
 _PLAN_ROW = 300  # bytes of a plan file per study, on average
 _MOST = 16  # one process distributes and collects, and cannot keep more than these busy
 
@@ -22,7 +22,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def workers(studies: int, least: int = 1) -> int:
+def process_count(studies: int, least: int = 1) -> int:
     """How many processes are to share the batches of some studies: one per available core, but 1 for few studies.
 
     Parameters
@@ -31,7 +31,7 @@ def workers(studies: int, least: int = 1) -> int:
     least : int
         At least this many where the studies are many, whatever the cores: for work that waits for a file system.
     """
-    if studies < WORTH:
+    if studies < MANY_STUDIES:
         return 1
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(least, min(available, _MOST))
@@ -42,7 +42,7 @@ def studies_in(plans: Iterable[Path]) -> int:
     return sum(path.stat().st_size for path in plans) // _PLAN_ROW
 
 
-def spread(
+def map_in_order(
     work: Callable[[Task], Result], tasks: Iterable[Task], *, processes: int = 1, threads: int = 1
 ) -> Generator[Result]:
     """The results of a function for each task, in the order of the tasks.
