@@ -46,7 +46,7 @@ def test_dicoms_then_sync_then_the_receipts_content_then_its_name_then_its_folde
     assert len(dicoms) == 12
     (sync,) = trace.places(rf"{SYNC}\)\s+= 0")
     temporary = r"\.001-000\.tsv\.tmp"
-    written = trace.places(rf" write\(\d+<.*{temporary}>")
+    written = trace.places(rf" p?write(?:64)?\(\d+<.*{temporary}>")
     contents = trace.places(rf" fsync\(\d+<.*{temporary}>\)\s+= 0")
     name = trace.places(rf" rename.*{temporary}.*001-000\.tsv\"\)?.*= 0")
     folder = trace.places(r" fsync\(\d+<.*/receipts>\)\s+= 0")

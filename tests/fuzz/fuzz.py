@@ -59,7 +59,8 @@ def record(data: bytes) -> None:
     except (StudyError, OSError):
         return
     found = checker.check_file(SCRATCH / "100.dcm")
-    if findings := [f for f in found if "smoother" not in f.message]:  # noise may look like swapped bytes
+    # Noise may look like swapped bytes, and a header may hold any baseline: both are suspicious, and neither is wrong.
+    if findings := [f for f in found if "smoother" not in f.message and "further off" not in f.message]:
         raise AssertionError(f"what was converted does not conform: {findings[:3]}")
 
 

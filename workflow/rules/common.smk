@@ -13,6 +13,7 @@ from snakemake.exceptions import WorkflowError
 
 from wfdb2dicom.system import current_run, lock
 from wfdb2dicom.batches import freshness, plan_files
+from wfdb2dicom.batches.tables import read_generation
 from wfdb2dicom.batches.token import results_token
 from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log
 from wfdb2dicom.errors import ConfigError
@@ -181,6 +182,14 @@ def conversions_in(wildcards, input):
         return plan_files.work_in(plan, RECEIPTS / plan.name, overwrite=config["overwrite"], look=workflow.dryrun)
     except OSError:  # in a dry run before the first plan
         return "known once plan has run"
+
+
+def generation_of_plan(wildcards):
+    """The generation of a batch's plan file: a new one runs the batch, also where clocks or times of files are wrong."""
+    try:
+        return read_generation(PLANS / f"{wildcards.batch}.tsv")
+    except OSError:  # before the first plan
+        return ""
 
 
 def memory_of_batch(wildcards, input, threads, attempt):

@@ -14,6 +14,7 @@ rule convert:
         runtime=minutes_of_batch,
     params:
         command=command("convert-batch"),
+        generation=generation_of_plan,
         options=untracked(arguments("timeout")),
         switches=untracked(switches("overwrite")),
         studies=conversions_in,
