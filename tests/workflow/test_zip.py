@@ -104,3 +104,16 @@ def test_a_killed_run_is_continued(
     zipped.run(wfdb_dir="tree")
     assert contents(zipped) == from_zip
     assert set(from_zip) == dicom_names(*STUDIES)
+
+
+def test_tables_inside_the_data_set_are_taken_and_named(zipped: Work) -> None:
+    for name in ("record_list.csv", "machine_measurements.csv"):
+        (zipped.folder / name).unlink()
+    run = zipped.run()
+    assert "input_csv: record_list.csv is taken from data.zip" in run.output
+    assert "metadata: machine_measurements.csv is taken from data.zip" in run.output
+    assert not zipped.errors()
+    before = zipped.dicoms()
+    run = zipped.run(wfdb_dir="tree")
+    assert "input_csv: record_list.csv is taken from tree" in run.output
+    assert changed(before, zipped.dicoms()) == set()

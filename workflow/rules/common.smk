@@ -16,6 +16,7 @@ from wfdb2dicom.batches import freshness, plan_files
 from wfdb2dicom.batches.tables import read_generation
 from wfdb2dicom.batches.token import results_token
 from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log
+from wfdb2dicom.inputs.inside_wfdb_dir import find_tables
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.batches.progress import ProgressReader
@@ -41,6 +42,15 @@ def refuse_prefix(*paths):
             )
 
 
+def tables_in_wfdb_dir(options):
+    """The tables that are found in the data set, folder or ZIP; the run says which."""
+    found = find_tables(options, extract=workflow.is_main_process)
+    if workflow.is_main_process:
+        for key, path in found.items():
+            print(f"{key}: {options[key]} is taken from {options['wfdb_dir']}", file=sys.stderr)
+    return found
+
+
 def read_config():
     """The complete options; what the `config:` of a module leaves out has its default too."""
     if set("{}") & set(str(ROOT)):
@@ -48,6 +58,7 @@ def read_config():
     as_module = workflow.modifier.skip_configfile
     try:
         options = complete(config, load_configfile(ROOT / "config.yaml"), ROOT / "workflow/schemas/config.schema.yaml")
+        options |= tables_in_wfdb_dir(options) if not as_module else {}
         # Jobs on other nodes need not look again. A module's inputs may be made by rules of the workflow around it.
         if workflow.is_main_process:
             refuse_prefix("results/plan", options["dcm_dir"], options["output_csv"])

@@ -1,0 +1,54 @@
+"""Tables that lie in the data set itself: a study CSV is published beside the records, in the same folder or ZIP."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wfdb2dicom.inputs.zip_copies import COPIES, copy_of_member
+from wfdb2dicom.system.paths import is_zip
+
+TABLES = ("input_csv", "metadata", "patients")
+
+
+def find_tables(options: Mapping[str, Any], *, extract: bool) -> dict[str, str]:
+    """The tables that do not exist relative to the working directory, but do in wfdb_dir.
+
+    Parameters
+    ----------
+    options : mapping
+        The configuration.
+    extract : bool
+        Whether to copy those of a ZIP; a process that only joins a run finds the copies.
+
+    Returns
+    -------
+    dict
+        Option → path of the file.
+
+    Raises
+    ------
+    ConfigError
+        When a table in the ZIP cannot be read.
+    """
+    found = {}
+    for key in TABLES:
+        name, root = options[key], options["wfdb_dir"]
+        if not name or os.path.isabs(name) or os.path.lexists(name):
+            continue
+        if is_zip(root):
+            path = _in_zip(root, name, extract=extract)
+        else:
+            path = str(Path(root, name)) if Path(root, name).is_file() else ""
+        if path:
+            found[key] = path
+    return found
+
+
+def _in_zip(zip_path: str, name: str, *, extract: bool) -> str:
+    """The copy of a table in the ZIP; "" where the ZIP, or the run that a process joins, has none."""
+    if extract:
+        return copy_of_member(zip_path, name)
+    return str(COPIES / name) if (COPIES / name).is_file() else ""
