@@ -19,9 +19,14 @@ def table(browser: Chrome, label: str) -> WebElement:
 
 def column(browser: Chrome, label: str, number: int) -> list[str]:
     """The texts of a column's cells that are shown."""
-    script = """return [...arguments[0].tBodies[0].rows].filter(row => row.offsetParent)
+    script = """return [...arguments[0].tBodies[0].rows].filter(row => row.checkVisibility())
       .map(row => row.cells[arguments[1]].textContent.trim())"""
     return browser.execute_script(script, table(browser, label), number)
+
+
+def unfold(browser: Chrome) -> None:
+    """Open the list of the failed studies."""
+    browser.find_element(By.CSS_SELECTOR, "details.fold > summary").click()
 
 
 def head(browser: Chrome, label: str, name: str) -> WebElement:
@@ -79,6 +84,7 @@ def test_sorting_by_text(open_page: Opener) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_searching_shows_the_rows_that_hold_every_word(open_page: Opener, width: int) -> None:
     browser = open_page(width)
+    unfold(browser)
     everything = column(browser, "Failed studies", 3)
     search = browser.find_element(By.CSS_SELECTOR, 'input[aria-label="Search in: Failed studies"]')
     search.send_keys("checksumerror BE")
@@ -94,6 +100,7 @@ def test_searching_shows_the_rows_that_hold_every_word(open_page: Opener, width:
 
 def test_a_search_survives_sorting(open_page: Opener) -> None:
     browser = open_page()
+    unfold(browser)
     browser.find_element(By.CSS_SELECTOR, 'input[aria-label="Search in: Failed studies"]').send_keys("header")
     shown = set(column(browser, "Failed studies", 0))
     head(browser, "Failed studies", "Study").click()
@@ -103,6 +110,7 @@ def test_a_search_survives_sorting(open_page: Opener) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_everything_is_reached_by_the_keyboard(open_page: Opener, width: int) -> None:
     browser = open_page(width)
+    browser.execute_script("document.querySelector('details.fold').open = true")
     body = browser.switch_to.active_element
     body.send_keys(Keys.TAB)
     first = browser.switch_to.active_element
@@ -110,7 +118,8 @@ def test_everything_is_reached_by_the_keyboard(open_page: Opener, width: int) ->
     first.send_keys(Keys.ENTER)
     assert browser.execute_script("return document.activeElement.id") == "main"
     focusable = "a[href], button, input, summary, [tabindex='0']"
-    wanted = browser.execute_script(f"return document.getElementById('main').querySelectorAll(`{focusable}`).length")
+    shown = f"[...document.querySelectorAll(`#main :is({focusable})`)].filter(element => element.checkVisibility())"
+    wanted = browser.execute_script(f"return {shown}.length")
     script = """const e = document.activeElement;
       return [e.matches('main *'), getComputedStyle(e).outlineStyle !== 'none']"""
     reached, visible = 0, True
@@ -207,3 +216,37 @@ def test_paths_break_at_their_slashes(open_page: Opener) -> None:
       return lines"""
     lines = browser.execute_script(script)
     assert len(lines) > 10 and set(lines) == {1}  # what lies between two slashes is on one line
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_many_failures_are_folded_so_that_what_is_worth_a_look_is_near(open_page: Opener, width: int) -> None:
+    browser = open_page(width)
+    assert column(browser, "Failed studies", 0) == []
+    far = "return document.getElementById('flags').getBoundingClientRect().top + scrollY"
+    folded = browser.execute_script(far)
+    unfold(browser)
+    kinds = [error.partition(":")[0] for error in column(browser, "Failed studies", 3)]
+    assert len(kinds) > 12 and browser.execute_script(far) > folded + 300
+    assert [kind for n, kind in enumerate(kinds) if kind not in kinds[:n]] == [
+        kind for n, kind in enumerate(kinds) if n == 0 or kind != kinds[n - 1]
+    ]  # each kind in one piece
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_click_on_a_drawing_shows_it_large(open_page: Opener, width: int) -> None:
+    browser = open_page(width)
+    picture = browser.find_element(By.CSS_SELECTOR, ".gallery a.picture")
+    image = picture.find_element(By.TAG_NAME, "img")
+    small, natural = image.rect["width"], image.get_property("naturalWidth")
+    assert small < 0.6 * natural
+    browser.execute_script("arguments[0].click()", picture)
+    assert image.rect["width"] == natural
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    back = browser.find_element(By.CSS_SELECTOR, "figure:target a.smaller")
+    browser.execute_script("arguments[0].click()", back)
+    assert image.rect["width"] == small
+
+
+def test_the_head_names_the_data_set_and_when(open_page: Opener) -> None:
+    top = open_page().find_element(By.TAG_NAME, "header").text
+    assert "Conversion of record_list" in top and "Finished 2026-01-01 12:00 UTC" in top

@@ -1,6 +1,7 @@
 """The report says what the manifest holds, stays small, and depends on nothing but itself."""
 
 import base64
+import csv
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from wfdb2dicom.page.draw import raster
 from wfdb2dicom.report import data
 from wfdb2dicom.report.charts import bars
 from wfdb2dicom.report.data import LISTED, SAMPLE, apart, digest
-from wfdb2dicom.report.html import breakable, elapsed, time_unit
+from wfdb2dicom.report.html import breakable, data_set, elapsed, time_unit
 from wfdb2dicom.report.pictures import pictures
 from wfdb2dicom.words import share
 
@@ -245,6 +246,38 @@ def test_times_are_told_in_fitting_units() -> None:
 def test_a_path_may_break_behind_its_slashes_only() -> None:
     assert breakable("/a<b/c/") == "/<wbr>a&lt;b/<wbr>c/"
     assert breakable("") == ""
+
+
+def test_every_flagged_study_is_in_the_csv(found, page: str, folder: Path) -> None:
+    with open(folder / "report/flagged.csv", newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    for flag in found.flags:
+        listed = [row for row in rows if row["reason"] == flag.title]
+        assert len(listed) == flag.count and [row["found"] for row in listed][:LISTED] == [
+            r["detail"] for r in flag.rows
+        ]
+    assert len(rows) == sum(flag.count for flag in found.flags) > 100
+
+
+def test_more_flagged_studies_than_a_table_lists_are_all_in_the_csv(
+    one_dicom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "LISTED", 3)
+    page = make(tmp_path, 2000, one_dicom)
+    rows = (tmp_path / "report/flagged.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert "3 of" in page and sum(",Invalid samples," in row for row in rows) > 20
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"wfdb_dir": "/data/mimic-iv-ecg-1.0", "input_csv": "x.csv"}, "mimic-iv-ecg-1.0"),
+        ({"wfdb_dir": "/data/ptb-xl.zip"}, "ptb-xl"),
+        ({"wfdb_dir": "", "input_csv": "lists/record_list.csv"}, "record_list"),
+    ],
+)
+def test_the_name_of_the_data_set(options: dict[str, str], name: str) -> None:
+    assert data_set(options) == name
 
 
 def test_drawings_say_that_they_are_examples(page: str) -> None:

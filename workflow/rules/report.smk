@@ -10,6 +10,7 @@ rule report:
             category="Conversion",
             labels={"what": "report of the run"},
         ),
+        flagged="results/report/flagged.csv",
     log:
         "logs/report.log",
     localrule: True

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,11 @@ class Flag:
     count : int
         Of all studies.
     rows : list of dict
-        The worst ones first; ``detail`` says what was found.
+        At most `LISTED`, the worst ones first; ``detail`` says what was found.
+    studies : pyarrow.Table
+        All of them, in the same order.
+    describe : callable
+        From one of their rows to what was found.
     """
 
     key: str
@@ -46,6 +50,14 @@ class Flag:
     meaning: str
     count: int = 0
     rows: list[Row] = field(default_factory=list)
+    studies: pa.Table | None = None
+    describe: Callable[[Row], str] = str
+
+    def details(self) -> Iterator[Row]:
+        """Every study, with what was found in it as ``detail``."""
+        for batch in self.studies.to_batches(max_chunksize=10_000) if self.studies else ():
+            for row in batch.to_pylist():
+                yield row | {"detail": self.describe(row)}
 
 
 @dataclass
@@ -159,11 +171,9 @@ def _kinds(failed: pa.Table) -> list[Row]:
 
 
 def _failures(failed: pa.Table, kinds: list[Row]) -> list[Row]:
-    """Failed studies for the table: all of them, or of each kind its share, so that rare kinds are in it too."""
-    if failed.num_rows <= LISTED:
-        return list(failed.to_pylist())
+    """Failed studies for the table, kind by kind: all of them, or of each kind its share, so that none is missing."""
+    each = failed.num_rows if failed.num_rows <= LISTED else LISTED // max(1, len(kinds))
     rows: list[Row] = []
-    each = LISTED // max(1, len(kinds))
     names = pc.list_element(pc.split_pattern(failed["error"], ":", max_splits=1), 0)
     for entry in kinds:
         rows += failed.filter(pc.equal(names, entry["kind"])).slice(0, each).to_pylist()
@@ -219,7 +229,8 @@ def _flags(done: pa.Table) -> Iterable[Flag]:
 
 def _flag(rows: pa.Table, flag: Flag, detail: Any) -> Flag:
     flag.count = rows.num_rows
-    flag.rows = [row | {"detail": detail(row)} for row in rows.slice(0, LISTED).to_pylist()]
+    flag.studies, flag.describe = rows, detail
+    flag.rows = list(islice(flag.details(), LISTED))
     return flag
 
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from wfdb2dicom.report import charts
-from wfdb2dicom.report.data import EXAMPLES, LISTED, Digest, Row, digest
+from wfdb2dicom.report.data import EXAMPLES, LISTED, Digest, Flag, Row, digest
 from wfdb2dicom.report.pictures import Picture, pictures
 from wfdb2dicom.results.remedies import remedy
 from wfdb2dicom.results.summary import size_words, verdict
 from wfdb2dicom.system.regular_file import read_file
-from wfdb2dicom.system.whole_file import replace_file
+from wfdb2dicom.system.whole_file import replace_file, text_of, whole_file
 from wfdb2dicom.words import duration, share
+
+FOLDED = 12  # more failed studies than these are folded, so that the sections below are seen
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,33 @@ def run(request: Request) -> Path:
     if request.max_failed is not None:
         summary["options"]["max_failed"] = request.max_failed
     found = digest(request.manifest, request.receipts)
-    text = render(summary, found, drawings(found, request.workers))
+    text = render(summary, found, drawings(found, request.workers), flagged_path(request.page).name)
+    with whole_file(flagged_path(request.page)) as stream:
+        write_flagged(found.flags, stream)
     replace_file(request.page, text.encode("utf-8", "replace"))
     return request.page
+
+
+def flagged_path(page: Path) -> Path:
+    """The CSV beside a page that lists every study worth a look."""
+    return page.with_name("flagged.csv")
+
+
+def write_flagged(flags: list[Flag], stream: BinaryIO) -> None:
+    """Every study that is worth a look, once for each reason: the page lists at most `LISTED` of each."""
+    with text_of(stream) as text:
+        writer = csv.writer(text)
+        writer.writerow(["study_id", "subject_id", "reason", "found", "acquired", "record", "dcm_path"])
+        for flag in flags:
+            for row in flag.details():
+                found = [row[name] for name in ("acquired", "record", "dcm_path")]
+                writer.writerow([row["study_id"], row["subject_id"], flag.title, row["detail"], *found])
+
+
+def data_set(options: dict[str, Any]) -> str:
+    """The name of what was converted: that of the folder or ZIP with the records, else of the study CSV."""
+    source = Path(options.get("wfdb_dir") or options.get("input_csv") or "")
+    return (source.stem if source.suffix in (".zip", ".csv") else source.name) or "a data set"
 
 
 def drawings(found: Digest, workers: int = 1) -> list[Drawing]:
@@ -87,7 +114,7 @@ def drawings(found: Digest, workers: int = 1) -> list[Drawing]:
     ]
 
 
-def render(summary: dict[str, Any], found: Digest, drawn: list[Drawing]) -> str:
+def render(summary: dict[str, Any], found: Digest, drawn: list[Drawing], flagged_name: str) -> str:
     """The page as text."""
     here = files("wfdb2dicom.report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -110,6 +137,9 @@ def render(summary: dict[str, Any], found: Digest, drawn: list[Drawing]) -> str:
         remedy=remedy,
         listed=LISTED,
         examples=EXAMPLES,
+        folded=FOLDED,
+        flagged_name=flagged_name,
+        data_set=data_set(options),
         drawn=drawn,
         drawn_ids={drawing.row["study_id"] for drawing in drawn},
         charts=_charts(found),

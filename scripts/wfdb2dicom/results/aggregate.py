@@ -5,11 +5,10 @@ Every study of the study CSV is accounted for, or the step fails and nothing tak
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,7 +33,7 @@ from wfdb2dicom.results.manifest import Manifest, tabulate
 from wfdb2dicom.results.summary import Tally
 from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.pool import map_in_order, process_count, studies_in
-from wfdb2dicom.system.whole_file import whole_file
+from wfdb2dicom.system.whole_file import text_of, whole_file
 
 
 @dataclass(frozen=True)
@@ -188,7 +187,7 @@ def _write_table(
     path_at, error_at = columns.index(request.dcm_path_col), columns.index(request.error_col)
     folder = path_prefix(request.dcm_dir)
     added = [""] * (len(columns) - len(header))
-    with _text(table) as csv_stream, _text(errors) as log:
+    with text_of(table) as csv_stream, text_of(errors) as log:
         writer = RowWriter(csv_stream)
         writer.write_row(columns)
         log.write(f"# {len(failures)} of {len(dicoms)} studies failed: study_id, path, error\n")
@@ -214,11 +213,3 @@ def _write_table(
             f"input_csv: {request.input_csv} has {left} studies fewer than were converted: "
             "the file changed in the meantime; run again"
         )
-
-
-@contextmanager
-def _text(stream: BinaryIO) -> Iterator[io.TextIOWrapper]:
-    """A stream to write text to, which leaves the file open."""
-    text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
-    yield text
-    text.detach()

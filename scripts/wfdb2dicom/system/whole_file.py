@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import socket
 from collections.abc import Iterator
@@ -107,3 +108,11 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def text_of(stream: BinaryIO) -> Iterator[io.TextIOWrapper]:
+    """A binary stream as one for text, in which cells that are not UTF-8 keep their bytes; the stream stays open."""
+    text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
+    yield text
+    text.detach()
