@@ -21,10 +21,10 @@ def page(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     dicom = folder / "94000001.dcm"
     convert_record(demo / "files/p9000/p90000001/s94000001/94000001", dicom, Acquisition(study_id="94000001"))
     made = synthetic_manifest.write(folder, 2000, dicom, failed=0.02)
-    request = report.Request(
+    request = report.ReportOptions(
         made / "summary.json", made / "manifest.parquet", made / "receipts", folder / "a b#c" / "index.html"
     )
-    return report.run(request)
+    return report.write_report(request)
 
 
 @pytest.fixture(scope="session")

@@ -90,8 +90,8 @@ def test_searching_shows_the_rows_that_hold_every_word(open_page: Opener, width:
     search.send_keys("checksumerror BE")
     shown = column(browser, "Failed studies", 3)
     assert shown == [text for text in everything if text.startswith("ChecksumError")] and shown
-    told = search.find_element(By.XPATH, "../following-sibling::output").text
-    assert told == f"{len(shown)} of {len(everything)} rows"
+    output = search.find_element(By.XPATH, "../following-sibling::output").text
+    assert output == f"{len(shown)} of {len(everything)} rows"
     search.send_keys("xyzzy")
     assert column(browser, "Failed studies", 3) == []
     search.send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.DELETE)

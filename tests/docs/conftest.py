@@ -26,8 +26,8 @@ def converted_demo(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         plan.make(request, plans, receipts, "token")
         for path in plans.glob("*.tsv"):
             job.run(path, receipts / path.name)
-        aggregate.run(
-            aggregate.Request(
+        aggregate.write_results(
+            aggregate.AggregateOptions(
                 input_csv=request.input_csv,
                 dcm_dir="dicom",
                 plans=plans,

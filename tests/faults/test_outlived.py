@@ -75,7 +75,7 @@ class Folder:
 
     def aggregate(self) -> None:
         folders = {name: self.results / name for name in ("plans", "receipts")} | {"plans": self.results / "plan"}
-        aggregate.run(aggregate.Request(self.csv, str(self.dicom), **folders, **self.files()))
+        aggregate.write_results(aggregate.AggregateOptions(self.csv, str(self.dicom), **folders, **self.files()))
 
 
 def stopped(command: list[str], run: str, seconds: float) -> "subprocess.Popen[str]":

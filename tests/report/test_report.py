@@ -21,7 +21,7 @@ from wfdb2dicom import report
 from wfdb2dicom.page.draw import raster
 from wfdb2dicom.report import data
 from wfdb2dicom.report.charts import bars
-from wfdb2dicom.report.data import LISTED, SAMPLE, apart, digest
+from wfdb2dicom.report.data import LISTED, SAMPLE, apart, read_report_data
 from wfdb2dicom.report.html import breakable, data_set, elapsed, time_unit
 from wfdb2dicom.report.pictures import pictures
 from wfdb2dicom.words import share
@@ -33,7 +33,7 @@ MEGABYTE = 10**6
 def make(folder: Path, studies: int, dicom: Path, failed: float = 0.01) -> str:
     made = synthetic_manifest.write(folder, studies, dicom, failed=failed)
     page = folder / "report" / "index.html"
-    report.run(report.Request(made / "summary.json", made / "manifest.parquet", made / "receipts", page))
+    report.write_report(report.ReportOptions(made / "summary.json", made / "manifest.parquet", made / "receipts", page))
     return page.read_text(encoding="utf-8")
 
 
@@ -49,7 +49,7 @@ def page(folder: Path, one_dicom: Path) -> str:
 
 @pytest.fixture(scope="module")
 def found(folder: Path, page: str):
-    return digest(folder / "manifest.parquet", folder / "receipts")
+    return read_report_data(folder / "manifest.parquet", folder / "receipts")
 
 
 def test_every_failure_is_counted_under_its_kind(found, folder: Path) -> None:
@@ -95,7 +95,7 @@ def test_distributions_account_for_every_converted_study(found, folder: Path) ->
 def test_the_sample_is_the_same_however_the_studies_are_ordered(found, folder: Path, tmp_path: Path) -> None:
     table = pq.read_table(folder / "manifest.parquet")
     pq.write_table(table.sort_by([("sha256", "ascending"), ("record", "descending")]), tmp_path / "other.parquet")
-    again = digest(tmp_path / "other.parquet", folder / "receipts")
+    again = read_report_data(tmp_path / "other.parquet", folder / "receipts")
     ids = [row["study_id"] for row in found.sample]
     assert len(set(ids)) == SAMPLE and ids == [row["study_id"] for row in again.sample]
 

@@ -30,7 +30,7 @@ FACTS = {
 }
 
 
-def finished(folder: Path, batches: int = 7) -> aggregate.Request:
+def finished(folder: Path, batches: int = 7) -> aggregate.AggregateOptions:
     """Plan files, receipts and study CSV of a run whose every third study failed."""
     lines = ["study_id,path"]
     for batch in range(batches):
@@ -53,9 +53,9 @@ def finished(folder: Path, batches: int = 7) -> aggregate.Request:
     return request(folder, "one")
 
 
-def request(folder: Path, results: str) -> aggregate.Request:
+def request(folder: Path, results: str) -> aggregate.AggregateOptions:
     files = (folder / results / name for name in ("out.csv", "errors.log", "manifest.parquet", "summary.json"))
-    return aggregate.Request(folder / "s.csv", "dicom", folder / "plan", folder / "receipts", *files)
+    return aggregate.AggregateOptions(folder / "s.csv", "dicom", folder / "plan", folder / "receipts", *files)
 
 
 @pytest.fixture
@@ -68,11 +68,11 @@ def three(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_results_are_those_of_one_process(tmp_path: Path, three: None, monkeypatch: pytest.MonkeyPatch) -> None:
     several = request(tmp_path, "three")
     finished(tmp_path)
-    summary = aggregate.run(several)
+    summary = aggregate.write_results(several)
     monkeypatch.setattr(pool, "MANY_STUDIES", 1 << 40)
     one = request(tmp_path, "one")
     keys = summary.keys() - {"finished", "output_csv", "error_log"}
-    alone = aggregate.run(one)
+    alone = aggregate.write_results(one)
     assert {key: alone[key] for key in keys} == {key: summary[key] for key in keys}
     assert (summary["studies"], summary["failed"], summary["batches"]) == (35, 12, 7)
     for name in ("output_csv", "errors", "manifest"):
@@ -84,7 +84,7 @@ def test_a_damaged_receipt_is_found_and_nothing_takes_the_place_of_results(tmp_p
     path = tmp_path / "receipts/3.tsv"
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(TableError, match=r"3\.tsv is not a whole table"):
-        aggregate.run(given)
+        aggregate.write_results(given)
     assert not list((tmp_path / "one").iterdir())
 
 

@@ -7,7 +7,7 @@ from wfdb2dicom.batches.tables import PlanRow, ReceiptRow
 from wfdb2dicom.inputs import measurements, studies
 from wfdb2dicom.inputs.measurements import MISSING
 from wfdb2dicom.results.remedies import remedy
-from wfdb2dicom.results.summary import Tally, verdict, words
+from wfdb2dicom.results.summary import OutcomeCounts, failure_message, summary_text
 
 _CONVERTING = [module.__name__ for module in (errors, measurements, studies)]
 UNFORESEEN = remedy("KeyError")
@@ -43,10 +43,10 @@ def test_input_output_errors_are_the_storage_s() -> None:
 def test_the_summary_names_the_next_step_for_each_kind() -> None:
     plan = PlanRow("1", "2", "p/1", "p/1.dcm", "1:1,2:2", "{}", "")
     receipt = ReceiptRow("1", "failed", "SignalError: too short", "", "p/1.dcm", "", "", "", "")
-    tally = Tally()
-    tally.add_batch([(plan, receipt)], fresh=True)
-    summary = tally.result({}, {"output_csv": "o", "error_log": "e"}, 1.0)
-    assert f"next: {remedy('SignalError').next_step}" in words(summary, 0.05)
+    counts = OutcomeCounts()
+    counts.add_batch([(plan, receipt)], fresh=True)
+    summary = counts.summary({}, {"output_csv": "o", "error_log": "e"}, 1.0)
+    assert f"next: {remedy('SignalError').next_step}" in summary_text(summary, 0.05)
 
 
 @pytest.mark.parametrize(
@@ -62,5 +62,5 @@ def test_the_summary_names_the_next_step_for_each_kind() -> None:
 def test_as_many_failures_as_max_failed_says_are_allowed(
     failed: int, studies: int, max_failed: float, good: bool
 ) -> None:
-    said = verdict({"failed": failed, "studies": studies, "error_log": "e"}, max_failed)
+    said = failure_message({"failed": failed, "studies": studies, "error_log": "e"}, max_failed)
     assert (said == "") is good

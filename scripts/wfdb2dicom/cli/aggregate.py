@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, help="a Parquet file")
     parser.add_argument("--summary", type=Path, required=True, help="a JSON file")
     parser.add_argument("--started", type=float, default=0.0, help="when the run began, in seconds since 1970")
-    parser.add_argument("--options", type=json.loads, default={}, help="the whole configuration as JSON")
+    parser.add_argument(
+        "--options", dest="configuration", type=json.loads, default={}, help="the whole configuration as JSON"
+    )
     parser.add_argument("--digests", type=Path, help="file for digests of the results, and the token")
     parser.add_argument("--token", default="", help="text to be kept with them")
 
@@ -41,5 +43,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Aggregate."""
     program.without_pandas()
-    aggregate.run(aggregate.Request(**vars(args)))
+    aggregate.write_results(aggregate.AggregateOptions(**vars(args)))
     return 0

@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-from wfdb2dicom.results.summary import verdict, words
+from wfdb2dicom.results.summary import failure_message, summary_text
 from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file
 
@@ -30,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Judge."""
     summary = json.loads(read_file(args.summary))
-    text = words(summary, args.max_failed) + (f"\nreport: {args.report}" if args.report else "")
+    text = summary_text(summary, args.max_failed) + (f"\nreport: {args.report}" if args.report else "")
     print(text)
-    failure = verdict(summary, args.max_failed)
+    failure = failure_message(summary, args.max_failed)
     if failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1

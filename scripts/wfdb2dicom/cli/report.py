@@ -30,5 +30,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Report."""
     program.without_pandas()
-    report.run(report.Request(**vars(args)))
+    report.write_report(report.ReportOptions(**vars(args)))
     return 0

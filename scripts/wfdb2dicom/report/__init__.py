@@ -1,5 +1,8 @@
-"""The report of a run: one HTML file that needs nothing besides itself."""
+"""The report of a run: one HTML file that needs nothing besides itself, and a CSV of all studies worth a look.
 
-from wfdb2dicom.report.html import Request, run
+data reads the manifest, charts and pictures draw, html puts the page together. Others use what is named here.
+"""
 
-__all__ = ["Request", "run"]
+from wfdb2dicom.report.html import ReportOptions, write_report
+
+__all__ = ["ReportOptions", "write_report"]

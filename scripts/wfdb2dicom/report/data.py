@@ -1,4 +1,4 @@
-"""What the report says, in numbers: a few hundred rows of the manifest, whatever its size."""
+"""The data of the report: counts, and at most a few thousand rows of the manifest, whatever its size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wfdb2dicom.batches.tables import read_run
-from wfdb2dicom.results.summary import kind
+from wfdb2dicom.results.summary import error_kind
 from wfdb2dicom.words import share
 
 SAMPLE = 12  # studies drawn as a sample of all
@@ -98,8 +98,8 @@ class Distribution:
 
 
 @dataclass
-class Digest:
-    """All that the report shows, but for summary and options."""
+class ReportData:
+    """Everything that the report shows except the summary and the options."""
 
     kinds: list[Row] = field(default_factory=list)
     failures: list[Row] = field(default_factory=list)
@@ -109,7 +109,7 @@ class Digest:
     batches: list[Row] = field(default_factory=list)
 
 
-def digest(manifest: Path, receipts: Path) -> Digest:
+def read_report_data(manifest: Path, receipts: Path) -> ReportData:
     """Read manifest and receipts.
 
     Parameters
@@ -124,7 +124,7 @@ def digest(manifest: Path, receipts: Path) -> Digest:
     failed = table.filter(pc.is_valid(table["error"]))
     done = table.filter(pc.is_null(table["error"]))
     kinds = _kinds(failed)
-    return Digest(
+    return ReportData(
         kinds=kinds,
         failures=_failures(failed, kinds),
         flags=list(_flags(done)),
@@ -162,7 +162,7 @@ def _kinds(failed: pa.Table) -> list[Row]:
     """Count and first example of each kind of error, the most frequent first."""
     kinds: dict[str, Row] = {}
     for error in pc.value_counts(failed["error"]).to_pylist():
-        entry = kinds.setdefault(kind(error["values"]), {"count": 0, "error": error["values"]})
+        entry = kinds.setdefault(error_kind(error["values"]), {"count": 0, "error": error["values"]})
         entry["count"] += error["counts"]
     for name, entry in kinds.items():
         first = failed.slice(pc.index(failed["error"], entry["error"]).as_py(), 1).to_pylist()[0]
@@ -215,7 +215,7 @@ def _flags(done: pa.Table) -> Iterable[Flag]:
     if "omitted_signals" in done.column_names:
         yield _flag(
             done.filter(pc.greater(pc.list_value_length(done["omitted_signals"]), 0)),
-            Flag("omitted", "Signals left out", "Signals of the record that are no ECG (other_signals: omit)."),
+            Flag("omitted", "Signals left out", "Signals that are not an ECG were left out (other_signals: omit)."),
             lambda row: ", ".join(row["omitted_signals"]),
         )
     bare = pc.and_(pc.is_null(done["cart_id"]), pc.is_null(done["filter_low"]))

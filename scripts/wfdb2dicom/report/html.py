@@ -1,4 +1,4 @@
-"""From digest, charts and drawings to the page."""
+"""The page of the report from its data, charts and drawings."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from wfdb2dicom.report import charts
-from wfdb2dicom.report.data import EXAMPLES, LISTED, Digest, Flag, Row, digest
+from wfdb2dicom.report.data import EXAMPLES, LISTED, Flag, ReportData, Row, read_report_data
 from wfdb2dicom.report.pictures import Picture, pictures
 from wfdb2dicom.results.remedies import remedy
-from wfdb2dicom.results.summary import size_words, verdict
+from wfdb2dicom.results.summary import failure_message, size_words
 from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file, text_of, whole_file
 from wfdb2dicom.words import duration, share
@@ -26,7 +26,7 @@ FOLDED = 12  # more failed studies than these are folded, so that the sections b
 
 
 @dataclass(frozen=True)
-class Request:
+class ReportOptions:
     """What the report is made from, and where it goes.
 
     Attributes
@@ -60,17 +60,17 @@ class Drawing:
     picture: Picture
 
 
-def run(request: Request) -> Path:
+def write_report(options: ReportOptions) -> Path:
     """Write the report; the file takes its name when it is complete."""
-    summary = json.loads(read_file(request.summary))
-    if request.max_failed is not None:
-        summary["options"]["max_failed"] = request.max_failed
-    found = digest(request.manifest, request.receipts)
-    text = render(summary, found, drawings(found, request.workers), flagged_path(request.page).name)
-    with whole_file(flagged_path(request.page)) as stream:
+    summary = json.loads(read_file(options.summary))
+    if options.max_failed is not None:
+        summary["options"]["max_failed"] = options.max_failed
+    found = read_report_data(options.manifest, options.receipts)
+    text = render(summary, found, drawings(found, options.workers), flagged_path(options.page).name)
+    with whole_file(flagged_path(options.page)) as stream:
         write_flagged(found.flags, stream)
-    replace_file(request.page, text.encode("utf-8", "replace"))
-    return request.page
+    replace_file(options.page, text.encode("utf-8", "replace"))
+    return options.page
 
 
 def flagged_path(page: Path) -> Path:
@@ -95,7 +95,7 @@ def data_set(options: dict[str, Any]) -> str:
     return (source.stem if source.suffix in (".zip", ".csv") else source.name) or "a data set"
 
 
-def drawings(found: Digest, workers: int = 1) -> list[Drawing]:
+def drawings(found: ReportData, workers: int = 1) -> list[Drawing]:
     """Examples of every kind of flagged study, then the sample; a study that is both is drawn once."""
     rows: dict[str, Row] = {}
     reasons: dict[str, list[str]] = {}
@@ -114,7 +114,7 @@ def drawings(found: Digest, workers: int = 1) -> list[Drawing]:
     ]
 
 
-def render(summary: dict[str, Any], found: Digest, drawn: list[Drawing], flagged_name: str) -> str:
+def render(summary: dict[str, Any], found: ReportData, drawn: list[Drawing], flagged_name: str) -> str:
     """The page as text."""
     here = files("wfdb2dicom.report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -131,7 +131,7 @@ def render(summary: dict[str, Any], found: Digest, drawn: list[Drawing], flagged
         summary=summary,
         options=options,
         limit=limit,
-        passed=limit is None or not verdict(summary, limit),
+        passed=limit is None or not failure_message(summary, limit),
         share=share,
         found=found,
         remedy=remedy,
@@ -147,7 +147,7 @@ def render(summary: dict[str, Any], found: Digest, drawn: list[Drawing], flagged
     )
 
 
-def _charts(found: Digest) -> dict[str, Markup]:
+def _charts(found: ReportData) -> dict[str, Markup]:
     """A chart for each distribution with more than one value, and one of the kinds of failure."""
     made: dict[str, str] = {}
     for one in found.distributions:
@@ -163,12 +163,12 @@ def _charts(found: Digest) -> dict[str, Markup]:
     return {key: Markup(svg) for key, svg in made.items()}
 
 
-def _rate_chart(found: Digest) -> Markup | None:
+def _rate_chart(found: ReportData) -> Markup | None:
     """Studies per second of each batch over the time of the run; a single point makes no chart."""
     timed = sorted((run for run in found.batches if run.get("started")), key=lambda run: run["started"])
     if len(timed) < 2:
         return None
-    # Of very many batches, every so many: a chart of 2000 points tells as much.
+    # Of very many batches, every so many: 2000 points show as much.
     timed = timed[:: 1 + len(timed) // 2000]
     unit, size = time_unit(timed[-1]["started"] - timed[0]["started"])
     times = [(run["started"] - timed[0]["started"]) / size for run in timed]

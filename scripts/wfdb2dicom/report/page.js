@@ -16,7 +16,7 @@ for (const table of document.querySelectorAll("table.tool")) {
       cell.dataset.h = heads[column];
     });
   }
-  table.classList.add("told");
+  table.classList.add("labelled");
   if (rows.length > 40) table.parentElement.classList.add("long");
   if (rows.length < 2) continue;
 

@@ -44,7 +44,7 @@ def pictures(dicoms: Sequence[Path], workers: int = 1) -> list[Picture]:
     """Draw the ECGs of DICOM files, in so many processes."""
     try:
         return list(map_in_order(picture, dicoms, processes=min(workers, len(dicoms))))
-    except OSError as error:  # one was killed, or there are no memory or semaphores for them
+    except OSError as error:  # one was killed, or memory or semaphores ran out
         return [Picture(error=describe(error)) for _ in dicoms]
 
 
@@ -52,7 +52,7 @@ def picture(dicom: Path) -> Picture:
     """Draw the ECG of a DICOM file."""
     try:
         image = Image.fromarray(raster(dicom, _PIXELS_PER_MM)).quantize(palette=_palette(), dither=Image.Dither.NONE)
-    except Exception as error:  # whatever is wrong with one file, the report says so and goes on
+    except Exception as error:  # whatever is wrong with one file, the report says so and continues
         return Picture(error=describe(error))
     packed = BytesIO()
     image.save(packed, "png")

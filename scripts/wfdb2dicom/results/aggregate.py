@@ -29,16 +29,16 @@ from wfdb2dicom.batches.token import store_results
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.csv_text import RowWriter, iter_rows, missing_column
 from wfdb2dicom.inputs.studies import identify, path_prefix
-from wfdb2dicom.results.manifest import Manifest, tabulate
-from wfdb2dicom.results.summary import Tally
+from wfdb2dicom.results.manifest import ManifestWriter, tabulate
+from wfdb2dicom.results.summary import OutcomeCounts
 from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.pool import map_in_order, process_count, studies_in
 from wfdb2dicom.system.whole_file import text_of, whole_file
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is to be put together, and where.
+class AggregateOptions:
+    """What the results are made from, and where they go.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Request:
         The files to write.
     started : float
         When the run began, in seconds since the epoch: receipts written since then are its work.
-    options : dict
+    configuration : dict
         The whole configuration, for the summary.
     token, digests : str, Path
         What `wfdb2dicom.batches.token.store_results` keeps, and where; no digests, nothing is kept.
@@ -68,17 +68,17 @@ class Request:
     dcm_path_col: str = "dcm_path"
     error_col: str = "dcm_error"
     started: float = 0.0
-    options: dict[str, Any] = field(default_factory=dict)
+    configuration: dict[str, Any] = field(default_factory=dict)
     token: str = ""
     digests: Path | None = None
 
 
-class Batch(NamedTuple):
-    """What the results need of one batch.
+class BatchResults(NamedTuple):
+    """The share of one batch in the results.
 
     Attributes
     ----------
-    tally : Tally
+    counts : OutcomeCounts
     manifest : pyarrow.Table
         Its rows of the manifest.
     dicoms : dict
@@ -87,13 +87,13 @@ class Batch(NamedTuple):
         study_id → error, of the studies that failed.
     """
 
-    tally: Tally
+    counts: OutcomeCounts
     manifest: pa.Table
     dicoms: dict[str, str]
     errors: dict[str, str]
 
 
-def run(request: Request) -> dict[str, Any]:
+def write_results(options: AggregateOptions) -> dict[str, Any]:
     """Write result CSV, error log, manifest and summary.
 
     Returns
@@ -108,57 +108,59 @@ def run(request: Request) -> dict[str, Any]:
     ConfigError
         When the study CSV cannot be read or holds a study without an outcome.
     """
-    tally = Tally()
+    counts = OutcomeCounts()
     dicoms: dict[str, str] = {}
     failures: dict[str, str] = {}
     with ExitStack() as stack:
         # All four take their names at the end, together.
         manifest, summary, errors, table = (
             stack.enter_context(whole_file(path, sync=True))
-            for path in (request.manifest, request.summary, request.errors, request.output_csv)
+            for path in (options.manifest, options.summary, options.errors, options.output_csv)
         )
-        with Manifest(manifest) as rows_of_manifest:
-            for batch in batches(request):
-                tally.add(batch.tally)
+        with ManifestWriter(manifest) as rows_of_manifest:
+            for batch in read_batches(options):
+                counts.add(batch.counts)
                 rows_of_manifest.add(batch.manifest)
                 dicoms |= batch.dicoms
                 failures |= batch.errors
-        _write_table(request, dicoms, failures, table, errors)
-        places = {"output_csv": str(request.output_csv), "error_log": str(request.errors)}
-        result = tally.result(request.options, places, time.time() - request.started if request.started else 0.0)
+        _write_table(options, dicoms, failures, table, errors)
+        places = {"output_csv": str(options.output_csv), "error_log": str(options.errors)}
+        result = counts.summary(
+            options.configuration, places, time.time() - options.started if options.started else 0.0
+        )
         text = json.dumps(result, indent=2, ensure_ascii=False)
         summary.write(f"{text}\n".encode("utf-8", "surrogateescape"))
-    if request.digests is not None:
-        files = (request.manifest, request.summary, request.errors, request.output_csv)
-        store_results(request.digests, request.token, files)
+    if options.digests is not None:
+        files = (options.manifest, options.summary, options.errors, options.output_csv)
+        store_results(options.digests, options.token, files)
     with current_run():
-        _remove_old_receipts(request)
+        _remove_old_receipts(options)
     return result
 
 
-def _remove_old_receipts(request: Request) -> None:
+def _remove_old_receipts(options: AggregateOptions) -> None:
     """Remove the receipts of batches that are not planned any more: their studies have newer outcomes now."""
-    planned = {path.name for path in request.plans.glob("*.tsv")}
-    for path in request.receipts.glob("*.tsv"):
+    planned = {path.name for path in options.plans.glob("*.tsv")}
+    for path in options.receipts.glob("*.tsv"):
         if path.name not in planned:
             path.unlink()
 
 
-def batches(request: Request) -> Iterator[Batch]:
-    """What the results need of each batch, in the order of their names; large runs use all cores.
+def read_batches(options: AggregateOptions) -> Iterator[BatchResults]:
+    """The results of each batch, in the order of their names; large runs use all cores.
 
     Raises
     ------
     TableError
         When a receipt is missing, damaged or not that of its plan file.
     """
-    paths = sorted(request.plans.glob("*.tsv"))
-    look = partial(_batch, receipts=request.receipts, dcm_dir=request.dcm_dir, started=request.started)
+    paths = sorted(options.plans.glob("*.tsv"))
+    look = partial(_batch, receipts=options.receipts, dcm_dir=options.dcm_dir, started=options.started)
     return map_in_order(look, paths, processes=process_count(studies_in(paths)))
 
 
-def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> Batch:
-    """Read what was planned of one batch and what came of it."""
+def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> BatchResults:
+    """Read the plan of one batch and its outcomes."""
     options, planned = read_plan(plan)
     receipt = receipts / plan.name
     if not receipt.exists():
@@ -169,23 +171,23 @@ def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> Batch:
     if not unchanged or read_run(receipt).get("generation", "") != read_generation(plan):
         raise TableError(f"{receipt} is not the receipt of {plan}: delete it and run again")
     rows = list(zip(planned, results, strict=True))
-    tally = Tally()
-    tally.add_batch(rows, fresh=receipt.stat().st_mtime >= started)
+    counts = OutcomeCounts()
+    counts.add_batch(rows, fresh=receipt.stat().st_mtime >= started)
     errors = {row.study_id: result.error for row, result in rows if result.error}
-    return Batch(tally, tabulate(rows, dcm_dir), {row.study_id: row.dicom for row in planned}, errors)
+    return BatchResults(counts, tabulate(rows, dcm_dir), {row.study_id: row.dicom for row in planned}, errors)
 
 
 def _write_table(
-    request: Request, dicoms: dict[str, str], failures: dict[str, str], table: BinaryIO, errors: BinaryIO
+    options: AggregateOptions, dicoms: dict[str, str], failures: dict[str, str], table: BinaryIO, errors: BinaryIO
 ) -> None:
     """The study CSV with its two columns, and the error log, in the order of the study CSV."""
-    header, rows = iter_rows(request.input_csv)
-    if request.study_id_col not in header:
-        raise missing_column("study_id_col", request.study_id_col, request.input_csv, header)
-    id_at = header.index(request.study_id_col)
-    columns = header + [name for name in (request.dcm_path_col, request.error_col) if name not in header]
-    path_at, error_at = columns.index(request.dcm_path_col), columns.index(request.error_col)
-    folder = path_prefix(request.dcm_dir)
+    header, rows = iter_rows(options.input_csv)
+    if options.study_id_col not in header:
+        raise missing_column("study_id_col", options.study_id_col, options.input_csv, header)
+    id_at = header.index(options.study_id_col)
+    columns = header + [name for name in (options.dcm_path_col, options.error_col) if name not in header]
+    path_at, error_at = columns.index(options.dcm_path_col), columns.index(options.error_col)
+    folder = path_prefix(options.dcm_dir)
     added = [""] * (len(columns) - len(header))
     with text_of(table) as csv_stream, text_of(errors) as log:
         writer = RowWriter(csv_stream)
@@ -197,7 +199,7 @@ def _write_table(
             dicom = dicoms.get(study_id)
             if dicom is None:
                 raise ConfigError(
-                    f"input_csv: study {study_id} (line {line} of {request.input_csv}) is in no batch: "
+                    f"input_csv: study {study_id} (line {line} of {options.input_csv}) is in no batch: "
                     "the file changed while it was being converted; run again"
                 )
             error = failures.get(study_id, "")
@@ -210,6 +212,6 @@ def _write_table(
                 log.write(f"{study_id}\t{dicom.removesuffix('.dcm')}\t{error}\n")
     if left:
         raise ConfigError(
-            f"input_csv: {request.input_csv} has {left} studies fewer than were converted: "
+            f"input_csv: {options.input_csv} has {left} fewer studies than were converted: "
             "the file changed in the meantime; run again"
         )

@@ -1,7 +1,7 @@
-"""``manifest.parquet``: one row a study, typed, for pandas, DuckDB and the like.
+"""``manifest.parquet``: one row per study, typed, for pandas, DuckDB and the like.
 
 ==================  =========  =====================================================================================
-Column              Type       Meaning; null where the study failed and for what is not known
+Column              Type       Meaning; null where the study failed or the value is not known
 ==================  =========  =====================================================================================
 study_id            string     As in plan and receipts: digits where the id is a number
 subject_id          string     The patient: of the study CSV, else of the WFDB header
@@ -21,7 +21,7 @@ n_channels          int32      Leads
 invalid_samples     int32      Samples without a value (padding value), over all leads
 invalid_leads       list       The leads that have some
 flat_leads          list       Leads in which all samples are equal
-omitted_signals     list       Signals of the record that are no ECG and were left out
+omitted_signals     list       Signals that are not an ECG and were left out
 filter_low          float64    Hz, high-pass cut-off
 filter_high         float64    Hz, low-pass cut-off
 notch               float64    Hz
@@ -81,7 +81,7 @@ _COUNTS = ("n_samples", "n_channels")
 _LISTS = ("flat_leads", "omitted_signals")
 
 
-class Manifest:
+class ManifestWriter:
     """Writes the manifest batch by batch, so that its memory does not grow with the number of studies.
 
     Parameters
@@ -97,7 +97,7 @@ class Manifest:
         """Append the studies of one batch, see `tabulate`."""
         self._writer.write_table(studies)
 
-    def __enter__(self) -> Manifest:
+    def __enter__(self) -> ManifestWriter:
         return self
 
     def __exit__(
@@ -117,7 +117,7 @@ def tabulate(rows: Sequence[tuple[PlanRow, ReceiptRow]], dcm_dir: str) -> pa.Tab
     """
     folder = path_prefix(dcm_dir)
     times = [known.get("ecg_time") for known in _parsed(plan.acquisition for plan, _ in rows)]
-    # Of a study that failed nothing is told but what the plan knew.
+    # For a study that failed, only what the plan knew is recorded.
     facts = _parsed("" if result.error else result.facts for _, result in rows)
     good = [not result.error for _, result in rows]
     acquired = [datetime.fromisoformat(fact["acquired"]) if fact.get("acquired") else None for fact in facts]

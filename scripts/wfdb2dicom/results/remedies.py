@@ -1,4 +1,4 @@
-"""What each kind of failure means and what to do next; docs/troubleshooting.md says it message by message."""
+"""Meaning and next step of each kind of failure; docs/troubleshooting.md explains every message."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _AGAIN = "fetch the files again and run again: only these studies are converted 
 _KNOWN = {
     "HeaderError": Remedy("the WFDB header contradicts itself or cannot be understood", _AGAIN),
     "SignalError": Remedy("the signal file is cut short or not what its header says", _AGAIN),
-    "ChecksumError": Remedy("the samples are not those for which the header was written", _AGAIN),
+    "ChecksumError": Remedy("the samples do not match the checksums in the header", _AGAIN),
     "SubjectMismatch": Remedy(
-        "header and study CSV speak of different patients or studies", "correct path or subject_id in input_csv"
+        "header and study CSV name different patients or studies", "correct path or subject_id in input_csv"
     ),
     "LeadError": Remedy(
-        "a lead is unknown or stands twice", "correct the names in the header, or report the data set to us"
+        "a lead is unknown or appears twice", "correct the names in the header, or report the data set to us"
     ),
     "UnitsError": Remedy("a signal is not in volts", "leave out these records: they hold something other than an ECG"),
     "DateError": Remedy("no date and time of the recording is known", "add a column ecg_time to input_csv"),
-    "UidError": Remedy("a given UID is none, or given twice", "give another UID, or none"),
+    "UidError": Remedy("a given UID is not valid, or was given twice", "give another UID, or leave it out"),
     "IdError": Remedy("a study or subject id cannot be used", "correct the id in input_csv"),
     "MetadataError": Remedy("the rows of CSV and metadata contradict each other", "correct the row in metadata"),
     "PathError": Remedy("a path is empty, malformed or leaves wfdb_dir", "correct the path in input_csv"),
-    "RangeError": Remedy("the record fits no DICOM ECG class", "leave it out, or cut or resample it"),
+    "RangeError": Remedy("the record does not fit any DICOM ECG class", "leave it out, or cut or resample it"),
     "ValidationFailed": Remedy("the file on disk is not what was written", "check the storage, then run again"),
     "Missing df_info row for study_id": Remedy(
         "metadata has no row for the study", "complete metadata, or set missing_metadata: allow"
@@ -47,11 +47,11 @@ _KNOWN = {
     "PermissionError": Remedy("the record may not be read", "give yourself the right to read it, then run again"),
 }
 _STORAGE = Remedy("the storage failed to deliver the record", "check disk or network, then run again")
-_OTHER = Remedy("an error that nobody foresaw", "report it with the header and this line of the error log")
+_OTHER = Remedy("an unforeseen error", "report it with the header and this line of the error log")
 
 
 def remedy(kind: str) -> Remedy:
-    """Meaning and next step of a kind of error, see `wfdb2dicom.results.summary.kind`."""
+    """Meaning and next step of a kind of error, see `wfdb2dicom.results.summary.error_kind`."""
     name = "Timeout" if kind.startswith("Timeout>") else kind
     if name in _KNOWN:
         return _KNOWN[name]

@@ -1,4 +1,4 @@
-"""What became of the studies in numbers, as ``summary.json`` and as the words at the end of a run."""
+"""The outcomes of a run in numbers: ``summary.json``, and the text at the end of a run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FREQUENT = 5  # kinds of error that a summary names
 _PACKAGES = ("pydicom", "wfdb", "numpy", "pandas", "pyarrow", "snakemake")
 
 
-def kind(error: str) -> str:
+def error_kind(error: str) -> str:
     """The kind of an error: its type, or the whole text where it has none (``Timeout>60s``)."""
     return error.partition(":")[0]
 
 
-class Tally:
+class OutcomeCounts:
     """Counts outcomes batch by batch."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Tally:
         self._examples: dict[str, dict[str, str]] = {}
 
     def add_batch(self, rows: Sequence[tuple[PlanRow, ReceiptRow]], *, fresh: bool) -> None:
-        """Count the studies of one batch; `fresh`: it was run just now."""
+        """Count the studies of one batch; `fresh` means that this run converted it."""
         self._batches += 1
         self._fresh_batches += fresh
         self._fresh_studies += fresh * len(rows)
@@ -52,8 +52,8 @@ class Tally:
                 self._bytes += int(result.size)
                 self._converted += fresh and result.status == "converted"
 
-    def add(self, other: Tally) -> None:
-        """Count what another has counted, whose batches come after ours."""
+    def add(self, other: OutcomeCounts) -> None:
+        """Add the counts of another, whose batches come after these."""
         self._batches += other._batches
         self._fresh_batches += other._fresh_batches
         self._fresh_studies += other._fresh_studies
@@ -65,14 +65,14 @@ class Tally:
         self._examples = other._examples | self._examples
 
     def _count_error(self, plan: PlanRow, error: str) -> None:
-        name = kind(error)
+        name = error_kind(error)
         self._kinds[name] += 1
         path = plan.dicom.removesuffix(".dcm")
         if name not in self._examples:
             shown = mask_patient(error, plan.subject_id)
             self._examples[name] = {"study_id": plan.study_id, "path": path, "error": error, "shown": shown}
 
-    def result(self, options: dict[str, Any], places: dict[str, str], seconds: float) -> dict[str, Any]:
+    def summary(self, options: dict[str, Any], places: dict[str, str], seconds: float) -> dict[str, Any]:
         """The summary.
 
         Parameters
@@ -114,7 +114,7 @@ class Tally:
         }
 
 
-def words(summary: dict[str, Any], max_failed: float) -> str:
+def summary_text(summary: dict[str, Any], max_failed: float) -> str:
     """The summary as the end of a run shows it."""
     lines = [
         "",
@@ -136,7 +136,7 @@ def words(summary: dict[str, Any], max_failed: float) -> str:
     return "\n".join(lines)
 
 
-def verdict(summary: dict[str, Any], max_failed: float) -> str:
+def failure_message(summary: dict[str, Any], max_failed: float) -> str:
     """Why the run as a whole counts as failed, and what to do; empty when it does not."""
     # In decimals as they were written: 0.29 of 100 studies are 29, and in binary a little less.
     if summary["failed"] <= Fraction(str(max_failed)) * summary["studies"]:
@@ -145,7 +145,7 @@ def verdict(summary: dict[str, Any], max_failed: float) -> str:
         f"{summary['failed']} of {summary['studies']} studies failed ({_share(summary)}), "
         f"more than max_failed allows ({100 * max_failed:.4g} %).\n"
         f"All results are kept; {summary['error_log']} lists every failure.\n"
-        "Next: mend what the errors name and run again (only those studies are converted then), "
+        "Next: fix what the errors name and run again (only those studies are converted then), "
         "or set max_failed higher if they may stay as they are."
     )
 
