@@ -93,6 +93,8 @@ class Acquisition:
 
     def __post_init__(self) -> None:
         """Refuse ids and times that are not text (`ArgumentError`): no number equals the text of a header."""
+        if type(self.subject_id) is type(self.study_id) is type(self.ecg_time) is str:
+            return  # without a call: there is one of these per study
         for name in ("subject_id", "study_id", "ecg_time"):
             if not isinstance(value := getattr(self, name), str):
                 raise ArgumentError(f"{name}: {value!r} is not text; write {str(value)!r}")

@@ -101,7 +101,7 @@ def describe_object(
         annotations=annotate(acquisition) if options.annotations else (),
     )
     shared, order = _shared_attributes(
-        tuple(signal[:5] for signal in header.signals),
+        tuple([signal[:5] for signal in header.signals]),
         _Shape(header.n_samples or 0, header.sampling_frequency, bits),
         (acquisition.filter_low, acquisition.filter_high, acquisition.notch),
         header.omitted,

@@ -157,12 +157,13 @@ class Header:
     @property
     def checksum_placeholders(self) -> bool:
         """Whether the checksums are 0 throughout: real writers put that where they compute none."""
-        return bool(self.signals) and all(signal.checksum == 0 for signal in self.signals)
+        return {signal.checksum for signal in self.signals} == {0}
 
     @property
     def has_checksums(self) -> bool:
         """Whether the header text pins every sample."""
-        return not self.checksum_placeholders and all(signal.checksum is not None for signal in self.signals)
+        checksums = {signal.checksum for signal in self.signals}
+        return checksums != {0} and None not in checksums
 
 
 @dataclass(frozen=True, slots=True)

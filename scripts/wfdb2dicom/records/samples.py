@@ -101,8 +101,8 @@ def find_invalid(signals: Sequence[Signal], samples: Samples) -> tuple[dict[int,
     SignalError
         When one value cannot mark them: a DICOM multiplex group has a single Waveform Padding Value.
     """
-    lowest = samples.min()
-    if all(signal.invalid is None or lowest > signal.invalid for signal in signals):
+    markers = {signal.invalid for signal in signals if signal.invalid is not None}
+    if not markers or samples.min() > max(markers):
         return {}, None
     low = reduce_columns(np.minimum, samples).tolist()
     found = [n for n, signal in enumerate(signals) if low[n] == signal.invalid]
