@@ -45,7 +45,12 @@ _NOTHING = frozenset({"", "nan", "nat", "none", "null", "<na>", "<not specified>
 _NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e([+-]?[0-9]{1,3}))?\s*(?:Hz)?\s*", re.IGNORECASE)
 _BANDWIDTH = re.compile(r"\s*([0-9.]+)\s*(?:Hz)?\s*[-\u2013]\s*([0-9.]+)\s*Hz\s*", re.IGNORECASE)
 _NOTCH = re.compile(r"([0-9.]+)\s*Hz\s+notch", re.IGNORECASE)
-_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2})(?:(:[0-9]{2})(?:\.[0-9]+)?)?")
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?").fullmatch
+_MONTH_NAME = re.compile(r"([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4}) ([0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?)").fullmatch
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_SEXES = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}  # PS3.3 C.7.1.1, Patient's Sex
+_YEARS = re.compile(r"([0-9]{1,3})(?:\.0*)?").fullmatch
+OLDEST_AGE = 89  # years; HIPAA lets no one be known to be older (45 CFR 164.514(b)(2)(i)(C))
 _WHOLE = re.compile(r"(-?[0-9]{1,6})(?:\.0*)?")
 _SHORT_STRING = re.compile(r"(?! )[ -\[\]-~]{1,16}(?<! )")  # SH in the default repertoire: no backslash, no control
 
@@ -59,7 +64,7 @@ class Acquisition:
     subject_id, study_id : str
         As the study CSV has them, normalised to digits.
     ecg_time : str
-        ``YYYY-MM-DD HH:MM:SS``; used only when the header has no date.
+        ``YYYY-MM-DD HH:MM:SS``; or what the study CSV or the metadata state instead, see `stated_time`.
     cart_id : str
         The ECG cart, at most 16 characters.
     filter_low, filter_high, notch : str
@@ -68,6 +73,8 @@ class Acquisition:
         CS ``M``, ``F`` or ``O``; from a table of patients, as are
     anchor_age, anchor_year : str
         the age in years and the year in which it was that.
+    column_sex, column_age : str
+        CS ``M``, ``F`` or ``O``, and the age in years when the ECG was recorded; from columns of the study CSV.
     measurements : tuple of (str, int)
         Column and value, in the order of the columns: intervals in ms, axes in degrees; sentinels left out.
     reports : tuple of str
@@ -90,6 +97,8 @@ class Acquisition:
     reports: tuple[str, ...] = ()
     study_instance_uid: str = ""
     series_instance_uid: str = ""
+    column_sex: str = ""
+    column_age: str = ""
 
     def __post_init__(self) -> None:
         """Refuse ids and times that are not text (`ArgumentError`): no number equals the text of a header."""
@@ -134,7 +143,7 @@ def from_row(row: Mapping[str, object], *, annotations: bool = False) -> Acquisi
     return Acquisition(
         subject_id=normalise_id(as_text(row.get("subject_id")), "p"),
         study_id=normalise_id(as_text(row.get("study_id")), "s"),
-        ecg_time=normalise_time(as_text(row.get("ecg_time"))),
+        ecg_time=stated_time(as_text(row.get("ecg_time"))),
         cart_id=station_name(as_text(row.get("cart_id"))),
         filter_low=low,
         filter_high=high,
@@ -158,6 +167,7 @@ def as_text(value: object) -> str:
     return as_text(str(value))  # None, NaN, NaT and NA are words of `_NOTHING`
 
 
+_LONGEST_TIME = 60  # characters of a time that cannot be read
 _SHORTEST_ID = 8  # digits of MIMIC-IV-ECG's ids
 
 
@@ -184,20 +194,46 @@ def normalise_id(text: str, prefix: str) -> str:
     return digits if digits.isdecimal() and digits.isascii() and not number[2].strip("0") else text
 
 
-def normalise_time(text: str) -> str:
-    """``YYYY-MM-DD HH:MM:SS`` of an ISO date and time of day without UTC offset; "" for anything else.
+def parse_moment(text: str) -> datetime | None:
+    """A date and time of day in a form that can be read in one way only; None for anything else.
 
-    A date alone is not enough: midnight would be invented.
+    The forms are ISO 8601 without a UTC offset (``2180-07-23 08:44:00.5``, ``2180-07-23T08:44``) and a date with the
+    name of its month (``12-May-2020 12:33:59``). A date alone is not enough: midnight would be invented.
     """
-    match = _TIME.fullmatch(text)
-    if match is None:
-        return ""
-    normal = f"{match[1]} {match[2]}{match[3] or ':00'}"
+    if not _ISO(text):
+        match = _MONTH_NAME(text)
+        if match is None or match[2].lower() not in _MONTHS:
+            return None
+        text = f"{match[3]}-{_MONTHS.index(match[2].lower()) + 1:02d}-{int(match[1]):02d} {match[4]}"
     try:
-        datetime.fromisoformat(normal)
+        return datetime.fromisoformat(text)
     except ValueError:
-        return ""
-    return normal
+        return None
+
+
+def normalise_time(text: str) -> str:
+    """``YYYY-MM-DD HH:MM:SS`` of what `parse_moment` reads; "" for anything else."""
+    moment = parse_moment(text)
+    return moment.isoformat(" ", "seconds") if moment else ""
+
+
+def stated_time(text: str) -> str:
+    """`normalise_time` of a text, or the text itself, so that a time which cannot be read can be named."""
+    return normalise_time(text) or text[:_LONGEST_TIME]
+
+
+def sex_code(text: str) -> str:
+    """Patient's Sex (CS ``M``, ``F`` or ``O``) of a letter or an English word; "" for anything else."""
+    return _SEXES.get(text.strip().lower(), "")
+
+
+def age_in_years(text: str) -> str:
+    """A whole number of years from 0 to 89 without leading zeros and fraction; "" for anything else.
+
+    Older ages may not be known (docs/conversion.md), and collections replace them: ``300`` in PTB-XL.
+    """
+    match = _YEARS(text.strip())
+    return str(int(match[1])) if match and int(match[1]) <= OLDEST_AGE else ""
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdb2dicom.acquisition import REPORTS, Acquisition, as_text, from_row, normalise_id, normalise_time
+from wfdb2dicom.acquisition import (
+    REPORTS,
+    Acquisition,
+    age_in_years,
+    as_text,
+    from_row,
+    normalise_id,
+    normalise_time,
+    sex_code,
+)
 
 ROW = {
     "subject_id": "10000032",
@@ -141,6 +150,7 @@ def test_a_cart_that_does_not_fit_station_name_is_left_out_not_cut_short(cart_id
         (pd.Timestamp("2180-07-23 08:44"), "2180-07-23 08:44:00"),
         (datetime(2180, 7, 23, 8, 44, 1), "2180-07-23 08:44:01"),
         (pd.NaT, ""),
+        ("23-Jul-2180 08:44:24", "2180-07-23 08:44:24"),
         ("2180-07-23", ""),
         ("2180-02-30 08:44:00", ""),
         ("2180-07-23 24:44:00", ""),
@@ -150,8 +160,28 @@ def test_a_cart_that_does_not_fit_station_name_is_left_out_not_cut_short(cart_id
         ("\u0662180-07-23 08:44", ""),
     ],
 )
-def test_a_time_is_whole_and_real_or_unknown(time, normal):
-    assert from_row({"ecg_time": time}).ecg_time == normal
+def test_a_time_is_whole_and_real_or_as_it_was_stated(time, normal):
+    assert normalise_time(as_text(time)) == normal
+    assert from_row({"ecg_time": time}).ecg_time == (normal or as_text(time))
+    assert from_row({"ecg_time": "x" * 1000}).ecg_time == "x" * 60
+
+
+@pytest.mark.parametrize(
+    ("text", "sex"),
+    [("F", "F"), (" female ", "F"), ("MALE", "M"), ("m", "M"), ("Other", "O")]
+    + [(text, "") for text in ("", "Unknown", "NaN", "0", "1", "woman", "F?", "M/F")],
+)
+def test_only_an_exact_sex_is_one(text, sex):
+    assert sex_code(text) == sex
+
+
+@pytest.mark.parametrize(
+    ("text", "age"),
+    [("74", "74"), ("056", "56"), ("56.0", "56"), ("0", "0"), ("89", "89")]
+    + [(text, "") for text in ("", "90", "300", "300.0", "-1", "NaN", "Unknown", "5.5", "8 months", "1e1", "\u0667")],
+)
+def test_only_a_whole_number_of_years_is_an_age(text, age):
+    assert age_in_years(text) == age
 
 
 @given(st.text(st.sampled_from("0123456789-: T./"), max_size=24) | st.datetimes().map(str))

@@ -531,7 +531,7 @@ def test_comments_and_patient_are_those_of_the_plain_reader(tmp_path: Path, firs
         ("08:44:00 04/03/2151", datetime(2151, 3, 4, 8, 44)),
         ("08:44 04/03/2151", None),  # for wfdb 0:08:44
         ("08:44:00", None),
-        ("12-May-2020 12:33:59", None),
+        ("12-May-2020 12:33:59", datetime(2020, 5, 12, 12, 33, 59)),
     ],
 )
 def test_a_moment_is_what_the_plain_reader_takes_for_one(tmp_path: Path, written: str, moment: datetime | None) -> None:

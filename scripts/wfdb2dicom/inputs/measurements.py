@@ -34,7 +34,7 @@ from wfdb2dicom.acquisition import (
     as_text,
     from_row,
     normalise_id,
-    normalise_time,
+    stated_time,
     station_name,
 )
 from wfdb2dicom.errors import ConfigError, StudyError, SubjectMismatch, describe
@@ -149,7 +149,7 @@ class Metadata:
             if subject_id and subject != subject_id:
                 raise SubjectMismatch(f"the metadata say subject {subject}, the study CSV subject {subject_id}")
             subject_id = subject
-        ecg_time = ecg_time or normalise_time(self._text("ecg_time", row))
+        ecg_time = ecg_time or stated_time(self._text("ecg_time", row))
         shared = self._interpret(*[column.text(row) for column in self._shared])
         return Acquisition(subject_id, study.study_id, ecg_time, *shared)
 

@@ -13,12 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from wfdb2dicom.acquisition import Acquisition, normalise_id
+from wfdb2dicom.acquisition import OLDEST_AGE, Acquisition, normalise_id, sex_code
 from wfdb2dicom.errors import ConfigError
 
 _COLUMNS = ("subject_id", "gender", "anchor_age", "anchor_year")
-_SEXES = {"M": "M", "F": "F", "O": "O"}  # PS3.3 C.7.1.1, Patient's Sex
-_OLDEST = 89  # years; HIPAA lets no one be known to be older (45 CFR 164.514(b)(2)(i)(C))
 
 
 class Patient(NamedTuple):
@@ -53,7 +51,7 @@ def read_patients(path: Path) -> dict[str, Patient]:
                 subject, gender, age, year = (row[place].strip() for place in places)
                 if not subject:  # or it would be the patient of every study whose subject is unknown
                     continue
-                patient = Patient(_SEXES.get(gender.upper(), ""), _whole(age), _whole(year))
+                patient = Patient(sex_code(gender), _whole(age), _whole(year))
                 if found.setdefault(normalise_id(subject, "p"), patient) != patient:
                     raise ConfigError(
                         f"patients: line {rows.line_num} of {path} differs from an earlier row for the same subject; "
@@ -80,7 +78,7 @@ def age_at(anchor_age: str, anchor_year: str, year: int) -> str:
     if not anchor_age or not anchor_year:
         return ""
     age = int(anchor_age) + year - int(anchor_year)
-    return f"{age:03d}Y" if 0 <= age <= _OLDEST and int(anchor_age) <= _OLDEST else ""
+    return f"{age:03d}Y" if 0 <= age <= OLDEST_AGE and int(anchor_age) <= OLDEST_AGE else ""
 
 
 def _whole(text: str) -> str:

@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from wfdb2dicom.acquisition import as_text, normalise_id, normalise_time
+from wfdb2dicom.acquisition import as_text, normalise_id, stated_time
 from wfdb2dicom.errors import ConfigError, PathError, StudyError, SubjectMismatch, describe
 from wfdb2dicom.inputs.csv_text import iter_rows, missing_column
 from wfdb2dicom.inputs.shared_files import Files, find_shared
@@ -59,7 +59,7 @@ class Study(NamedTuple):
     path : str
         The same as the CSV names it (with or without ``files/``): the DICOM's path without ``.dcm``.
     ecg_time : str
-        ``YYYY-MM-DD HH:MM:SS`` or "".
+        See `wfdb2dicom.acquisition.stated_time`; "" when unknown.
     error : str
         Why the study cannot be converted, in the words of the result CSV; "" if nothing is known against it. Then
         record and path may be empty, and must not be used.
@@ -293,7 +293,7 @@ def read_studies(
                 record, path, subject_id = _place(locator, cell, subject_id, study_id)
             except StudyError as problem:
                 error = describe(problem)
-        time = normalise_time(as_text(row[time_at])) if time_at >= 0 else ""
+        time = stated_time(as_text(row[time_at])) if time_at >= 0 else ""
         studies.append(Study(study_id, subjects.setdefault(subject_id, subject_id), record, path, time, error))
     valid = [index for index, study in enumerate(studies) if not study.error]
     for position, words in find_shared([Files(s.study_id, s.record, s.path) for s in map(studies.__getitem__, valid)]):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from wfdb2dicom.acquisition import parse_moment
 from wfdb2dicom.errors import HeaderError, SubjectMismatch
 
 Samples = npt.NDArray[np.int16] | npt.NDArray[np.int32]
@@ -205,24 +206,21 @@ _SIGNAL_LINE = re.compile(
 ).fullmatch
 _SEGMENT_LINE = re.compile(r"(\S+)\s+(\d{1,18})").fullmatch
 _MOMENT = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?[ \t]+(\d{1,2})/(\d{1,2})/(\d{4})[ \t]*").fullmatch
-_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})[ \tT](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?[ \t]*").fullmatch
 _SHOWN = 60  # characters of a line that is not what it should be
 
 
-def parse_moment(text: str | None) -> datetime | None:
+def read_moment(text: str | None) -> datetime | None:
     """Date and time of a record line; None for anything but the forms that can be read in one way only.
 
-    These are header(5)'s ``HH:MM:SS[.ffffff] DD/MM/YYYY`` and ISO 8601 without an offset. Never a time without a date,
-    and not the CinC challenges' ``12-May-2020 12:33:59``: that is when the challenge converted the file, not the ECG's.
+    These are header(5)'s ``HH:MM:SS[.ffffff] DD/MM/YYYY`` and those of `wfdb2dicom.acquisition.parse_moment`. Never a
+    time without a date.
     """
     if not text:
         return None
-    if match := _MOMENT(text):
-        hour, minute, second, fraction, day, month, year = match.groups()
-    elif match := _ISO(text):
-        year, month, day, hour, minute, second, fraction = match.groups()
-    else:
-        return None
+    match = _MOMENT(text)
+    if match is None:
+        return parse_moment(text.strip())
+    hour, minute, second, fraction, day, month, year = match.groups()
     micro = int((fraction or "").ljust(6, "0"))
     try:
         return datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), micro)
@@ -280,7 +278,7 @@ def _parse_plain(text: bytes, lines: list[str], body: list[str]) -> Header | Non
         name=name,
         sampling_frequency=float(frequency),
         n_samples=int(n_samples),
-        moment=parse_moment(rest),
+        moment=read_moment(rest),
         signals=tuple(signals),
         comments=tuple(line[1:].strip() for line in lines if line[:1] == "#"),
         signal_file=file,
@@ -323,7 +321,7 @@ def _parse_any(text: bytes, where: str, lines: list[str]) -> Header:
         name=first["name"],
         sampling_frequency=float(first["frequency"] or 250),
         n_samples=length,
-        moment=parse_moment(time),
+        moment=read_moment(time),
         signals=tuple(signals),
         comments=tuple(line[1:].strip() for line in lines if line[:1] == "#"),
         storage=tuple(storage),

@@ -80,6 +80,8 @@ _NUMBERS = ("sampling_frequency", "filter_low", "filter_high", "notch")
 _COUNTS = ("n_samples", "n_channels")
 _LISTS = ("flat_leads", "omitted_signals")
 
+_TIME_LENGTH = len("YYYY-MM-DD HH:MM:SS")
+
 
 class ManifestWriter:
     """Writes the manifest batch by batch, so that its memory does not grow with the number of studies.
@@ -163,9 +165,9 @@ def _number(value: Any) -> float | None:
 
 def _seconds_between(ecg_time: str | None, acquired: datetime | None) -> int | None:
     """Whole seconds from the time of the CSV to that of the header."""
-    if not ecg_time or acquired is None:
+    if not ecg_time or acquired is None or len(ecg_time) != _TIME_LENGTH:
         return None
     try:
         return round((acquired - datetime.fromisoformat(ecg_time)).total_seconds())
-    except (ValueError, TypeError):  # not a time, or one with a UTC offset
+    except ValueError:  # not a time, see `wfdb2dicom.acquisition.stated_time`
         return None
