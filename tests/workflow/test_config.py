@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,16 @@ class TestValues:
             ({"output_csv": "$SCRATCH/x.csv"}, ["output_csv: '$SCRATCH/x.csv' begins with what only a shell"]),
             ({"dcm_dir": ""}, ["dcm_dir: '' is empty"]),
             ({"metadata": ["a.csv"]}, ["metadata: ['a.csv'] is not a string"]),
+            (
+                {"publish": {"version": 1.0}},
+                ["publish.version: 1.0 is a number where text is needed: put it in quotes"],
+            ),
+            ({"publish": {"titel": "x"}}, ["publish.titel: there is no such option; did you mean publish.title?"]),
+            ({"publish": {"citation": "x"}}, ["publish.citation: 'x' is not a list: write [one, another]"]),
+            ({"publish": {"citation": ["x", ""]}}, ["publish.citation.1: '' is empty"]),
+            ({"publish": {"date": "1.2.2026"}}, ["publish.date: '1.2.2026' does not have the form of 2026-01-31"]),
+            ({"publish": {"date": date(2026, 1, 31)}}, ["publish.date: 2026-01-31 is not in quotes"]),
+            ({"publish": "x"}, ["publish: 'x' is not a mapping"]),
         ],
     )
     def test_wrong_value(self, given: dict[str, object], words: list[str]) -> None:

@@ -10,6 +10,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -210,8 +211,15 @@ def _missing(key: str, rule: Mapping[str, Any]) -> str:
     return f"{key}: missing; give it in a --configfile or by --config {key}=… ({_sentence(rule)})"
 
 
-def _wrong(key: str, value: object, rule: Mapping[str, Any], error: ValidationError) -> str:
-    return f"{key}: {value!r} {_expected(value, rule, error)} ({_sentence(rule)})"
+def _wrong(key: str, value: Any, rule: Mapping[str, Any], error: ValidationError) -> str:
+    for step in error.absolute_path:  # to the wrong entry of a mapping or a list
+        part = rule["properties"][step] if "properties" in rule else rule["items"]
+        key, value, rule = f"{key}.{step}", value[step], {"description": rule["description"]} | part
+    if error.validator == "additionalProperties":
+        known = [f"{key}.{name}" for name in rule["properties"]]
+        return "\n  ".join(_unknown(name, known) for name in (f"{key}.{name}" for name in value) if name not in known)
+    shown = str(value) if isinstance(value, date) else repr(value)
+    return f"{key}: {shown} {_expected(value, rule, error)} ({_sentence(rule)})"
 
 
 def _expected(value: Any, rule: Mapping[str, Any], error: ValidationError) -> str:
@@ -221,10 +229,15 @@ def _expected(value: Any, rule: Mapping[str, Any], error: ValidationError) -> st
         return "is none of " + ", ".join(map(repr, rule["enum"]))
     if error.validator == "type" and rule["type"] == "string" and isinstance(value, (int, float)):
         return "is a number where text is needed: put it in quotes"
+    if error.validator == "type" and rule["type"] == "string" and isinstance(value, date):
+        return "is not in quotes: put it in quotes"
     if error.validator == "type":
-        return f"is not a {rule['type']}" + (": write true or false" if rule["type"] == "boolean" else "")
+        kind = {"array": "list", "object": "mapping"}.get(rule["type"], rule["type"])
+        return f"is not a {kind}" + _FORMS.get(rule["type"], "")
     if error.validator == "minLength":
         return "is empty: give a value or leave the key out"
+    if error.validator == "pattern" and "examples" in rule:
+        return f"does not have the form of {rule['examples'][0]}"
     if error.validator == "pattern":
         return 'is no UID root: digits and dots such as "2.25" or "1.2.826.0.1.3680043.10.999"'
     limits = {"exclusiveMinimum": "is not above", "minimum": "is less than", "maximum": "is more than"}
@@ -233,6 +246,9 @@ def _expected(value: Any, rule: Mapping[str, Any], error: ValidationError) -> st
         remedy = f": write {float(value) / 100:g} for {value} %" if rule.get("maximum") == 1 and value > 1 else ""
         return f"{limits[error.validator]} {error.validator_value}{remedy}"
     return str(error.message).removeprefix(repr(value)).strip()
+
+
+_FORMS = {"boolean": ": write true or false", "array": ": write [one, another]"}
 
 
 def _sentence(rule: Mapping[str, Any]) -> str:
