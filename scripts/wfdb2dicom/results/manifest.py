@@ -1,33 +1,6 @@
 """``manifest.parquet``: one row per study, typed, for pandas, DuckDB and the like.
 
-==================  =========  =====================================================================================
-Column              Type       Meaning; null where the study failed or the value is not known
-==================  =========  =====================================================================================
-study_id            string     As in plan and receipts: digits where the id is a number
-subject_id          string     The patient: of the study CSV, else of the WFDB header
-dcm_path            string     The DICOM file
-error               string     Why there is none; null where there is one
-size                int64      Bytes of the DICOM file
-sha256              string     Of the DICOM file
-study_uid …         string     Study, Series and SOP Instance UID, SOP Class UID: *study_uid*, *series_uid*,
-                               *sop_instance_uid*, *sop_class_uid*
-acquired            timestamp  Date and time of the recording, as in the DICOM (MIMIC-IV-ECG: shifted)
-time_source         string     Where that is from: ``header`` or ``ecg_time``
-ecg_time            string     The time in the study CSV or the metadata
-time_difference     int64      Seconds from that to the time in the header, where both are known
-sampling_frequency  float64    Hz
-n_samples           int32      Samples in each channel
-n_channels          int32      Leads
-invalid_samples     int32      Samples without a value (padding value), over all leads
-invalid_leads       list       The leads that have some
-flat_leads          list       Leads in which all samples are equal
-omitted_signals     list       Signals that are not an ECG and were left out
-filter_low          float64    Hz, high-pass cut-off
-filter_high         float64    Hz, low-pass cut-off
-notch               float64    Hz
-cart_id             string     The ECG cart
-record              string     The WFDB record, relative to wfdb_dir, without extension
-==================  =========  =====================================================================================
+`COLUMNS` says what each column means. A value is null where the study failed or the value is not known.
 """
 
 from __future__ import annotations
@@ -45,36 +18,36 @@ import pyarrow.parquet as pq
 from wfdb2dicom.batches.tables import PlanRow, ReceiptRow
 from wfdb2dicom.inputs.studies import path_prefix
 
-SCHEMA = pa.schema(
-    [
-        ("study_id", pa.string()),
-        ("subject_id", pa.string()),
-        ("dcm_path", pa.string()),
-        ("error", pa.string()),
-        ("size", pa.int64()),
-        ("sha256", pa.string()),
-        ("study_uid", pa.string()),
-        ("series_uid", pa.string()),
-        ("sop_instance_uid", pa.string()),
-        ("sop_class_uid", pa.string()),
-        ("acquired", pa.timestamp("us")),
-        ("time_source", pa.string()),
-        ("ecg_time", pa.string()),
-        ("time_difference", pa.int64()),
-        ("sampling_frequency", pa.float64()),
-        ("n_samples", pa.int32()),
-        ("n_channels", pa.int32()),
-        ("invalid_samples", pa.int32()),
-        ("invalid_leads", pa.list_(pa.string())),
-        ("flat_leads", pa.list_(pa.string())),
-        ("omitted_signals", pa.list_(pa.string())),
-        ("filter_low", pa.float64()),
-        ("filter_high", pa.float64()),
-        ("notch", pa.float64()),
-        ("cart_id", pa.string()),
-        ("record", pa.string()),
-    ]
+_TEXT, _NAMES = pa.string(), pa.list_(pa.string())
+COLUMNS = (  # name, type, meaning
+    ("study_id", _TEXT, "The study; digits only where the id in the study CSV is a number."),
+    ("subject_id", _TEXT, "The patient: of the WFDB header, else of the study CSV."),
+    ("dcm_path", _TEXT, "The DICOM file; null where there is none."),
+    ("error", _TEXT, "Why there is no DICOM file; null where there is one."),
+    ("size", pa.int64(), "Bytes of the DICOM file."),
+    ("sha256", _TEXT, "SHA-256 digest of the DICOM file."),
+    ("study_uid", _TEXT, "Study Instance UID."),
+    ("series_uid", _TEXT, "Series Instance UID."),
+    ("sop_instance_uid", _TEXT, "SOP Instance UID."),
+    ("sop_class_uid", _TEXT, "SOP Class UID: which of DICOM's ECG classes the object is of."),
+    ("acquired", pa.timestamp("us"), "Date and time of the recording, as in the DICOM file, without a time zone."),
+    ("time_source", _TEXT, "Where that time is from: header, or ecg_time (the study CSV or the metadata)."),
+    ("ecg_time", _TEXT, "The time in the study CSV or the metadata."),
+    ("time_difference", pa.int64(), "Seconds from ecg_time to the time in the header, where both are known."),
+    ("sampling_frequency", pa.float64(), "Sampling frequency in hertz."),
+    ("n_samples", pa.int32(), "Samples in each channel."),
+    ("n_channels", pa.int32(), "Channels: the leads of the recording."),
+    ("invalid_samples", pa.int32(), "Samples without a value, which have the padding value, over all leads."),
+    ("invalid_leads", _NAMES, "The leads that have invalid samples."),
+    ("flat_leads", _NAMES, "The leads in which all samples are equal."),
+    ("omitted_signals", _NAMES, "Signals that are not an ECG and were left out."),
+    ("filter_low", pa.float64(), "High-pass cut-off in hertz: Filter Low Frequency."),
+    ("filter_high", pa.float64(), "Low-pass cut-off in hertz: Filter High Frequency."),
+    ("notch", pa.float64(), "Notch filter in hertz."),
+    ("cart_id", _TEXT, "The ECG cart: Station Name."),
+    ("record", _TEXT, "The WFDB record, relative to the top of its collection, without extension."),
 )
+SCHEMA = pa.schema([(name, kind) for name, kind, _ in COLUMNS])
 _TEXTS = ("study_uid", "series_uid", "sop_instance_uid", "sop_class_uid", "time_source", "cart_id")
 _NUMBERS = ("sampling_frequency", "filter_low", "filter_high", "notch")
 _COUNTS = ("n_samples", "n_channels")
