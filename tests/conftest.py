@@ -55,6 +55,17 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that at the end no worker waits for another: clusters, then whole runs."""
+    order = ("slurm", "torture", "slow", "workflow")
+    lasting = {item.path: len(order) for item in items}
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()} | {item.path.parent.name}
+        rank = min((order.index(mark) for mark in marks if mark in order), default=len(order))
+        lasting[item.path] = min(lasting[item.path], rank)
+    items.sort(key=lambda item: lasting[item.path])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Skipped tests by reason, the most frequent first."""
     reasons = Counter(

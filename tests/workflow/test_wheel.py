@@ -50,7 +50,8 @@ def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Install:
     def make(name: str, extra: str) -> Path:
         environment = tmp_path_factory.mktemp(name) / "venv"
         call(sys.executable, "-m", "venv", environment, cwd=environment.parent)
-        call(environment / "bin/pip", "install", "-q", f"wfdb2dicom{extra} @ {wheel.as_uri()}", cwd=environment.parent)
+        pip = (environment / "bin/pip", "install", "-q", "--no-compile")
+        call(*pip, f"wfdb2dicom{extra} @ {wheel.as_uri()}", cwd=environment.parent)
         return environment / "bin"
 
     return make
