@@ -10,16 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdb2dicom.errors import ConfigError, PathError
-from wfdb2dicom.inputs.csv_text import RowWriter
+from wfdb2dicom.inputs.csv_text import RowWriter, iter_rows
+from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.shared_files import Files, find_shared
-from wfdb2dicom.inputs.studies import (
-    Locator,
-    Study,
-    identify,
-    iter_rows,
-    read_studies,
-    study_key,
-)
+from wfdb2dicom.inputs.studies import Study, identify, read_studies, study_key
 
 SUBJECT, STUDY = "10000032", "40689238"
 RECORD = f"files/p1000/p{SUBJECT}/s{STUDY}/{STUDY}"

@@ -148,7 +148,7 @@ def store_plan_token(
     inputs : mapping
         The `stamps` that its tables had before it read them.
     answers : mapping
-        What it asked of the tree, see `wfdb2dicom.inputs.studies.Locator`.
+        What it asked of the tree, see `wfdb2dicom.inputs.locator.Locator`.
     """
     TokenFile(plans / TOKEN_FILE).store(
         token, plans=plans_digest(plans), inputs=dict(inputs or {}), answers=dict(answers or {})
@@ -192,7 +192,7 @@ def anything_changed(plans: Path, receipts: Path, policy: Policy, *, processes: 
 
 def _lie_as_before(wfdb_dir: str, answers: dict[str, bool]) -> bool:
     """Whether records lie where the last plan found them, as far as it asked."""
-    from wfdb2dicom.inputs.studies import Locator  # 10 ms of imports that batch jobs do not need
+    from wfdb2dicom.inputs.locator import Locator  # 10 ms of imports that batch jobs do not need
 
     return Locator(Path(wfdb_dir)).answers_are(answers)
 

@@ -30,9 +30,10 @@ from wfdb2dicom.batches.tables import (
 )
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
+from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.measurements import MISSING, read_metadata
 from wfdb2dicom.inputs.patients import read_patients, with_patient
-from wfdb2dicom.inputs.studies import Locator, read_studies
+from wfdb2dicom.inputs.studies import read_studies
 from wfdb2dicom.records import stamps
 from wfdb2dicom.records.zip_index import Found, ZipIndex
 from wfdb2dicom.system.current_run import current_run
