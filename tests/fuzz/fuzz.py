@@ -69,7 +69,7 @@ def csv(data: bytes) -> None:
     path = SCRATCH / "list.csv"
     path.write_bytes(data)
     try:
-        found = studies.read_studies(path, "study_id", "path", SCRATCH)
+        found = studies.read_studies(path, studies.StudyColumns(), SCRATCH).studies
     except ConfigError:
         return
     for study in found:

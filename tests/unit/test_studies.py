@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdb2dicom.errors import ConfigError, PathError
+from wfdb2dicom.inputs.columns import StudyColumns
 from wfdb2dicom.inputs.csv_text import RowWriter, iter_rows
 from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.shared_files import Files, find_shared
@@ -32,7 +33,7 @@ def tree(tmp_path: Path) -> Path:
 def read(tree: Path, text: str | bytes, path_col: str = "path", study_id_col: str = "study_id") -> list[Study]:
     file = tree.parent / "studies.csv"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_studies(file, study_id_col, path_col, tree)
+    return read_studies(file, StudyColumns(study_id_col, path_col), tree).studies
 
 
 def located(tree: Path, path: str) -> Study:
@@ -404,7 +405,7 @@ def test_any_bytes_are_studies_or_a_clear_error(tmp_path_factory, content):
     file = tmp_path_factory.mktemp("csv") / "s.csv"
     file.write_bytes(b"study_id,path\n1,a\n" + content)
     try:
-        assert len(read_studies(file, "study_id", "path", file.parent)) >= 1
+        assert len(read_studies(file, StudyColumns(), file.parent).studies) >= 1
     except ConfigError as error:
         assert str(error).startswith("input_csv: ")
 

@@ -127,6 +127,10 @@ def plan_token():
 PLANNED = (
     "study_id_col",
     "path_col",
+    "subject_id_col",
+    "ecg_time_col",
+    "sex_col",
+    "age_col",
     "wfdb_dir",
     "dcm_dir",
     "missing_metadata",

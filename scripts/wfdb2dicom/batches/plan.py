@@ -30,6 +30,7 @@ from wfdb2dicom.batches.tables import (
 )
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
+from wfdb2dicom.inputs.columns import StudyColumns
 from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.measurements import MISSING, read_metadata
 from wfdb2dicom.inputs.patients import read_patients, with_patient
@@ -73,8 +74,7 @@ class PlanConfig:
     input_csv: Path
     wfdb_dir: str
     dcm_dir: str
-    study_id_col: str = "study_id"
-    path_col: str = "path"
+    columns: StudyColumns = field(default_factory=StudyColumns)
     metadata: Path | None = None
     patients: Path | None = None
     missing_metadata: str = "error"
@@ -236,11 +236,11 @@ def _remove_others(plans: Path, names: set[str]) -> None:
 
 def read_rows(config: PlanConfig, locator: Locator | None = None) -> tuple[list[PlanRow], tuple[str, ...]]:
     """The studies of the CSV with their metadata, and warnings; sources are not looked at yet."""
-    studies = read_studies(config.input_csv, config.study_id_col, config.path_col, Path(config.wfdb_dir), locator)
-    metadata = read_metadata(config.metadata, config.study_id_col, annotations=config.options.annotations)
+    table = read_studies(config.input_csv, config.columns, Path(config.wfdb_dir), locator)
+    metadata = read_metadata(config.metadata, config.columns.study_id, annotations=config.options.annotations)
     patients = read_patients(config.patients) if config.patients else {}
     rows = []
-    for study in studies:
+    for study in table.studies:
         acquisition, error = metadata.lookup(study)
         if error == MISSING and config.missing_metadata == "allow":
             error = ""
@@ -249,7 +249,7 @@ def read_rows(config: PlanConfig, locator: Locator | None = None) -> tuple[list[
         rows.append(
             PlanRow(study.study_id, study.subject_id, study.record, study.dicom, "", acquisition, study.error or error)
         )
-    return rows, metadata.warnings
+    return rows, (*table.warnings, *metadata.warnings)
 
 
 def batch_count(studies: int, studies_per_job: int | str, largest: int = LARGEST_BATCH) -> int:

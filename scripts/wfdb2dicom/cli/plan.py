@@ -17,6 +17,7 @@ from wfdb2dicom.batches import plan
 from wfdb2dicom.batches.freshness import Policy
 from wfdb2dicom.cli.arguments import add_conversion_options
 from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.inputs.columns import StudyColumns
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--receipts", type=Path, required=True, help="folder of the receipts")
     parser.add_argument("--token", required=True, help="text to be kept beside the plan files")
     parser.add_argument("--input-csv", type=Path, required=True)
-    parser.add_argument("--study-id-col", default="study_id")
-    parser.add_argument("--path-col", default="path")
+    for name, default in StudyColumns._field_defaults.items():
+        parser.add_argument(f"--{name.replace('_', '-')}-col", default=default)
     parser.add_argument("--wfdb-dir", required=True)
     parser.add_argument("--dcm-dir", required=True)
     parser.add_argument("--metadata", default="")
@@ -46,7 +47,9 @@ def run(args: argparse.Namespace) -> int:
     plans, receipts, token = (given.pop(name) for name in ("plans", "receipts", "token"))
     policy = Policy(**{key: given.pop(key) for key in ("retry_failed", "overwrite", "watch_sources")})
     options = Options.from_mapping({key: given.pop(key) for key in Options.names()})
+    columns = StudyColumns(**{name: given.pop(f"{name}_col") for name in StudyColumns._fields})
     for key in ("metadata", "patients"):
         given[key] = Path(given[key]) if given[key] else None
-    print(plan.make(plan.PlanConfig(**given, policy=policy, options=options), plans, receipts, token))
+    config = plan.PlanConfig(**given, columns=columns, policy=policy, options=options)
+    print(plan.make(config, plans, receipts, token))
     return 0

@@ -19,6 +19,7 @@ import yaml  # type: ignore[import-untyped]
 from jsonschema import Draft202012Validator, ValidationError  # type: ignore[import-untyped]
 
 from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.inputs.columns import StudyColumns
 from wfdb2dicom.inputs.studies import check_beginning
 from wfdb2dicom.system.zip_directory import require_zip
 
@@ -144,18 +145,16 @@ def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False)
             "name the folder to which the paths in input_csv are relative, or its ZIP"
         )
     csv = Path(options["input_csv"])
-    paths = options["path_col"]
-    if csv.exists():
-        paths = check_beginning(csv, options["study_id_col"], paths)
+    named = StudyColumns.from_options(options)
+    found = check_beginning(csv, named) if csv.exists() else named
     _check_outputs(options)
-    _check_columns(options, paths)
+    _check_columns(options, {*named, *found})
 
 
-def _check_columns(options: Mapping[str, Any], paths: str) -> None:
+def _check_columns(options: Mapping[str, Any], read: set[str]) -> None:
     """Refuse to write a result into a column that says what the study is."""
     if options["dcm_path_col"] == options["error_col"]:
         raise ConfigError(f"error_col: {options['error_col']!r} is dcm_path_col too: name another column")
-    read = {"subject_id", "ecg_time", options["study_id_col"], options["path_col"], paths}
     for key in ("dcm_path_col", "error_col"):
         if options[key] in read:
             raise ConfigError(f"{key}: {options[key]!r} is a column that is read: name another one for the result")

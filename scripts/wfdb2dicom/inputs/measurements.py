@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -128,14 +128,15 @@ class Metadata:
             "" or `MISSING`, or an error in the words of the result CSV when the rows contradict each other. The
             acquisition then holds what the study CSV says.
         """
+        error = ""
         try:
-            return self._acquisition(study).to_json(), ""
-        except StudyError as error:
-            text = describe(error)
-        except KeyError:
-            text = MISSING
-        known = Acquisition(subject_id=study.subject_id, study_id=study.study_id, ecg_time=study.ecg_time)
-        return known.to_json(), text
+            known = self._acquisition(study)
+        except (StudyError, KeyError) as problem:
+            error = describe(problem) if isinstance(problem, StudyError) else MISSING
+            known = Acquisition(subject_id=study.subject_id, study_id=study.study_id, ecg_time=study.ecg_time)
+        if study.sex or study.age:
+            known = replace(known, column_sex=study.sex, column_age=study.age)
+        return known.to_json(), error
 
     def _acquisition(self, study: Study) -> Acquisition:
         subject_id, ecg_time = study.subject_id, study.ecg_time

@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 from wfdb2dicom.acquisition import as_text, normalise_id, stated_time
 from wfdb2dicom.errors import ConfigError, StudyError, SubjectMismatch, describe
+from wfdb2dicom.inputs.columns import StudyColumns
 from wfdb2dicom.inputs.csv_text import iter_rows, missing_column
 from wfdb2dicom.inputs.locator import Locator
+from wfdb2dicom.inputs.sex_and_age import read_ages, read_sexes
 from wfdb2dicom.inputs.shared_files import Files, find_shared
 
 OTHER_PATH_COLUMNS = ("waveform_path", "file_name")
@@ -48,6 +50,8 @@ class Study(NamedTuple):
     error : str
         Why the study cannot be converted, in the words of the result CSV; "" if nothing is known against it. Then
         record and path may be empty, and must not be used.
+    sex, age : str
+        Of the columns for them: CS ``M``, ``F`` or ``O``, and whole years; "" when unknown.
     """
 
     study_id: str
@@ -56,6 +60,8 @@ class Study(NamedTuple):
     path: str
     ecg_time: str
     error: str
+    sex: str = ""
+    age: str = ""
 
     @property
     def dicom(self) -> str:
@@ -96,93 +102,124 @@ def study_key(study_id: str) -> str:
     return study_id.lstrip("0") or "0" if study_id.isdecimal() else study_id
 
 
-def read_studies(
-    input_csv: Path, study_id_col: str, path_col: str, wfdb_dir: Path, locator: Locator | None = None
-) -> list[Study]:
-    """All studies of the CSV, in its order.
+class StudyTable(NamedTuple):
+    """The studies of a study CSV, in its order, and what the user should know of them, one sentence each."""
+
+    studies: list[Study]
+    warnings: tuple[str, ...]
+
+
+def read_studies(input_csv: Path, columns: StudyColumns, wfdb_dir: Path, locator: Locator | None = None) -> StudyTable:
+    """All studies of the CSV.
 
     Parameters
     ----------
-    path_col
-        Column of the paths. Where ``path``, the default, is missing, ``waveform_path`` and ``file_name`` (if it holds
-        paths) are taken, and then MIMIC-IV-ECG's layout of subject_id and study_id. Any other name must be there;
-        "" means that there is no path.
+    input_csv : Path
+    columns : StudyColumns
+        Where ``path``, the default, is missing, ``waveform_path`` and ``file_name`` (if it holds paths) are taken, and
+        then MIMIC-IV-ECG's layout of subject and study.
+    wfdb_dir : Path
     locator : Locator, optional
         For wfdb_dir, of a caller that wants to know what it asks.
 
     Raises
     ------
     ConfigError
-        As `iter_rows`; and for a missing column, no rows at all, or a study that stands twice.
+        As `iter_rows`; and for a missing column, no rows at all, or a study that has two rows.
     """
-    header, first, rows, path_at = _begin(input_csv, study_id_col, path_col)
-    id_at = header.index(study_id_col)
-    subject_at = header.index("subject_id") if "subject_id" in header else -1
-    time_at = header.index("ecg_time") if "ecg_time" in header else -1
+    places, first, rows = _begin(input_csv, columns)
     locator = locator or Locator(wfdb_dir)
     subjects: dict[str, str] = {}  # one string for the many studies of a patient
     lines: dict[str, int] = {}
     studies = []
     for line, row in chain([first], rows):
-        study_id, error = identify(row[id_at], line)
+        study_id, error = identify(row[places.study_id], line)
         if (other := lines.setdefault(study_key(study_id), line)) != line:
             raise ConfigError(
                 f"input_csv: {input_csv} has the study {study_id} on line {other} and on line {line}. "
-                f"Remove one of the rows, or set study_id_col (now {study_id_col!r}) to the column of ids."
+                f"Remove one of the rows, or set study_id_col (now {columns.study_id!r}) to the column of ids."
             )
-        subject_id = normalise_id(as_text(row[subject_at]), "p") if subject_at >= 0 else ""
+        subject_id = normalise_id(_cell(row, places.subject_id), "p")
         record = path = ""
         if not error:
             try:
-                cell = row[path_at] if path_at >= 0 else None
+                cell = row[places.path] if places.path >= 0 else None
                 record, path, subject_id = _place(locator, cell, subject_id, study_id)
             except StudyError as problem:
                 error = describe(problem)
-        time = stated_time(as_text(row[time_at])) if time_at >= 0 else ""
-        studies.append(Study(study_id, subjects.setdefault(subject_id, subject_id), record, path, time, error))
+        time, sex, age = stated_time(_cell(row, places.ecg_time)), _cell(row, places.sex), _cell(row, places.age)
+        subject_id = subjects.setdefault(subject_id, subject_id)
+        studies.append(Study(study_id, subject_id, record, path, time, error, sex, age))
+    warnings = _interpret(studies) if places.sex >= 0 or places.age >= 0 else ()
     valid = [index for index, study in enumerate(studies) if not study.error]
     for position, words in find_shared([Files(s.study_id, s.record, s.path) for s in map(studies.__getitem__, valid)]):
         studies[valid[position]] = studies[valid[position]]._replace(error=words)
-    return studies
+    return StudyTable(studies, warnings)
 
 
-def check_beginning(input_csv: Path, study_id_col: str, path_col: str) -> str:
-    """The column of the paths, "" if they are rebuilt; without reading more than column names and first row.
+def _cell(row: list[str], place: int) -> str:
+    return as_text(row[place]) if place >= 0 else ""
+
+
+def _interpret(studies: list[Study]) -> tuple[str, ...]:
+    """Put DICOM's values in the place of the cells for sex and age; warnings about those that have none."""
+    sexes, of_sexes = read_sexes(study.sex for study in studies)
+    ages, of_ages = read_ages(study.age for study in studies)
+    studies[:] = [study._replace(sex=sexes[study.sex], age=ages[study.age]) for study in studies]
+    return (*of_sexes, *of_ages)
+
+
+def check_beginning(input_csv: Path, columns: StudyColumns) -> StudyColumns:
+    """The columns that are read, "" for those that the file does not have; without reading more than its first row.
 
     Raises
     ------
     ConfigError
         That of `read_studies`, for what these show.
     """
-    header, _, _, place = _begin(input_csv, study_id_col, path_col)
-    return header[place] if place >= 0 else ""
+    places, _, _ = _begin(input_csv, columns)
+    header, _ = iter_rows(input_csv)
+    return StudyColumns(*(header[place] if place >= 0 else "" for place in places))
 
 
 Row = tuple[int, list[str]]
 
 
-def _begin(input_csv: Path, study_id_col: str, path_col: str) -> tuple[list[str], Row, Iterator[Row], int]:
-    """Column names, first row, the rows behind it, and the index of the column of paths, -1 if they are rebuilt."""
+class _Places(NamedTuple):
+    """Indices of the columns of `StudyColumns`, -1 for those that the file does not have."""
+
+    study_id: int
+    path: int
+    subject_id: int
+    ecg_time: int
+    sex: int
+    age: int
+
+
+def _begin(input_csv: Path, columns: StudyColumns) -> tuple[_Places, Row, Iterator[Row]]:
+    """Places of the columns, first row, and the rows behind it."""
     header, rows = iter_rows(input_csv)
-    if study_id_col not in header:
-        raise missing_column("study_id_col", study_id_col, input_csv, header)
+    if columns.study_id not in header:
+        raise missing_column("study_id_col", columns.study_id, input_csv, header)
     first = next(rows, None)
     if first is None:
         raise ConfigError(f"input_csv: {input_csv} has column names but no rows. Add a row for each study to convert.")
-    return header, first, rows, _path_column(header, first[1], path_col, input_csv)
+    optional = [columns.place(name, header, input_csv) for name in ("subject_id", "ecg_time", "sex", "age")]
+    path = _path_column(header, first[1], columns, input_csv)
+    return _Places(header.index(columns.study_id), path, *optional), first, rows
 
 
-def _path_column(header: list[str], row: list[str], path_col: str, input_csv: Path) -> int:
+def _path_column(header: list[str], row: list[str], columns: StudyColumns, input_csv: Path) -> int:
     """Index of the column of paths, -1 if they are to be rebuilt."""
-    if path_col in header:
-        return header.index(path_col)
-    if path_col == "path":
+    if columns.path in header:
+        return header.index(columns.path)
+    if columns.path == "path":
         for name in OTHER_PATH_COLUMNS:
             if name in header and re.search(r"[/\\]", row[header.index(name)]):
                 return header.index(name)
-    if path_col in ("path", "") and "subject_id" in header:
+    if columns.path in ("path", "") and columns.subject_id in header:
         return -1
-    raise missing_column("path_col", path_col, input_csv, header)
+    raise missing_column("path_col", columns.path, input_csv, header)
 
 
 def _place(locator: Locator, cell: str | None, subject_id: str, study_id: str) -> tuple[str, str, str]:
