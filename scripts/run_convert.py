@@ -14,9 +14,8 @@ from typing import Any, NoReturn
 import yaml
 
 from wfdb2dicom.batches.plan import SMALLEST_BATCH, USUAL_BATCHES
+from wfdb2dicom.cli.run import run_snakemake, snakefile
 from wfdb2dicom.inputs.configuration import beside
-
-SNAKEFILE = Path(__file__).resolve().parent.parent / "Snakefile"
 
 
 def arguments() -> argparse.Namespace:
@@ -78,17 +77,18 @@ def jobs(checkpoint: int, workers: int) -> dict[str, Any]:
 
 
 def main() -> NoReturn:
-    """Become the workflow; its exit status is ours."""
+    """Run the workflow; its exit status is ours."""
     args = arguments()
     output = Path(args.output_csv).absolute()
     state = Path(beside(str(output), ".wfdb2dicom"))
-    state.mkdir(parents=True, exist_ok=True)
     config = state / "config.yaml"
-    config.write_text(yaml.safe_dump(configuration(args), allow_unicode=True), encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", SNAKEFILE, "--directory", state]
-    command += ["--configfile", config, "--cores", str(args.workers)]
-    sys.stdout.flush()
-    os.execv(sys.executable, [str(part) for part in command])  # so that who ends this process ends the run
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        config.write_text(yaml.safe_dump(configuration(args), allow_unicode=True), encoding="utf-8")
+    except OSError as error:
+        sys.exit(f"error: --output_csv: cannot write into {str(state)!r} ({error.strerror}): name another place")
+    command = ["--snakefile", snakefile(), "--directory", state, "--configfile", config, "--cores", args.workers]
+    sys.exit(run_snakemake([str(part) for part in command]))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Run:
 
     def plan(self, **options: object) -> plan.PlanSummary:
         folders = {"wfdb_dir": str(self.folder / "wfdb"), "dcm_dir": str(self.folder / "dcm")}
-        request = PlanConfig(self.csv, **folders, missing_metadata="allow", **options)
+        request = PlanConfig(self.csv, **folders, **{"missing_metadata": "allow"} | options)
         return plan.make(request, self.plans, self.receipts, self.token())
 
     def token(self) -> str:
@@ -201,3 +201,16 @@ def test_a_dry_run_says_what_the_job_would_do(ptb: Run) -> None:
 def test_batches_are_stable_and_named_after_the_study_where_each_has_its_own() -> None:
     assert plan.batch_name("40689238", 0) == "40689238"
     assert {plan.batch_name(str(n), 4) for n in range(100)} == {f"004-00{n}" for n in range(4)}
+
+
+def test_a_study_without_metadata_says_so_after_the_words_of_the_original(ptb: Run) -> None:
+    metadata = ptb.folder / "measurements.csv"
+    metadata.write_text("study_id,cart_id\n100,1\n")
+    request = {"metadata": metadata, "missing_metadata": "error"}
+    ptb.plan(**request)
+    errors = {row.error for path in ptb.plans.glob("*.tsv") for row in tables.read_plan(path)[1]}
+    assert errors == {
+        "",
+        "Missing df_info row for study_id: "
+        "metadata has no row of this study; complete it, or set missing_metadata: allow",
+    }

@@ -1,5 +1,7 @@
 """The end of a run: what became of the studies and what to do next, kind by kind."""
 
+from pathlib import Path
+
 import pytest
 
 from wfdb2dicom import errors
@@ -38,6 +40,42 @@ def test_every_kind_of_failure_has_a_next_step_of_its_own(kind: str) -> None:
 
 def test_input_output_errors_are_the_storage_s() -> None:
     assert remedy("ConnectionResetError") == remedy("OSError") != remedy("FileNotFoundError")
+
+
+def failed(error: str, **options: object) -> dict[str, object]:
+    """The summary of a run of one study, which failed."""
+    plan = PlanRow("1", "2", "p/1", "p/1.dcm", "1:1,2:2", "{}", "")
+    counts = OutcomeCounts()
+    counts.add_batch([(plan, ReceiptRow("1", "failed", error, "", "p/1.dcm", "", "", "", ""))], fresh=True)
+    return counts.summary(options, {"output_csv": "out.csv", "error_log": "out.log"}, 1.0)
+
+
+def test_a_missing_file_is_told_with_the_folder_that_lacks_it(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    top = str(tmp_path / "files")
+    summary = failed(f"FileNotFoundError: No such file or directory: '{top}/files/p1/1.hea'", wfdb_dir=top)
+    assert f"it was looked for in wfdb_dir, {top!r}, which has no 'files'" in summary_text(summary, 0.05)
+    (tmp_path / "files/files").mkdir()
+    assert summary_text(summary, 0.05).count(f"it was looked for in wfdb_dir, {top!r}\n") == 1
+    (tmp_path / "p12345678").mkdir()
+    summary = failed(f"FileNotFoundError: No such file or directory: '{top}/p12345678/1.hea'", wfdb_dir=top)
+    assert "which has no 'p…'" in summary_text(summary, 0.05) and "p12345678" not in summary_text(summary, 0.05)
+
+
+def test_paths_are_those_of_the_folder_where_the_command_was_given() -> None:
+    summary = failed("SignalError: too short")
+    assert "\ntable: run1/out.csv\nfailures: run1/out.log" in summary_text(summary, 0.05, "run1")
+    assert "run1/out.log lists every failure" in failure_message(summary, 0.05, "run1")
+    assert "\ntable: out.csv\n" in summary_text(summary, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("run", "batches", "text"),
+    [(1, 1, "1 batch,"), (0, 1, "no batch,"), (16, 16, "all 16 batches,"), (3, 16, "3 of 16 batches,")],
+)
+def test_batches_are_counted_in_words(run: int, batches: int, text: str) -> None:
+    summary = failed("SignalError: too short") | {"batches_run": run, "batches": batches}
+    assert f"converted, {text} " in summary_text(summary, 0.05)
 
 
 def test_the_summary_names_the_next_step_for_each_kind() -> None:

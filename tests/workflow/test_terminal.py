@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from finished_run import Run
 
-from .conftest import FIRST, STUDIES, Work, start
+from .conftest import FIRST, ROOT, STUDIES, Work, start
 
 pytestmark = pytest.mark.workflow
 PROFILE = "Using workflow specific profile"  # Snakemake says so before it reads the workflow
@@ -97,3 +98,14 @@ def test_all_of_snakemake_comes_back_when_asked_for(work: Work, tmp_path: Path) 
     work.dicom(40_000_000).unlink()
     run = work.run()
     assert "Job stats:" in run.output and len(run.batches) == 1
+
+
+def test_the_command_of_its_own_needs_no_home_and_takes_a_target_behind_the_configuration(work: Work) -> None:
+    work.command()  # writes mine.yaml
+    command = [sys.executable, str(ROOT / "scripts/wfdb2dicom"), "run", "--directory", work.folder.name]
+    command += ["--cores", "2", "--configfile", f"{work.folder.name}/mine.yaml", "results/gate.txt"]
+    (work.folder / "results/gate.txt").unlink()
+    done = start(["env", "HOME=/proc/nowhere", *command], work.folder.parent)
+    assert done.status == 0 and "Traceback" not in done.output, done.output
+    assert f"\ntable: {work.folder.name}/results/studies.with_dcm.csv\n" in done.output
+    assert f"\nreport: {work.folder.name}/results/report/index.html\n" in done.output

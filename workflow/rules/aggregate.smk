@@ -42,5 +42,6 @@ rule gate:
     params:
         command=command("gate"),
         limit=arguments("max_failed"),
+        folder=untracked(DIRECTORY),
     shell:
-        "{params.command} {params.limit:q} --report={input.page:q} {input.summary:q} {output.passed:q} 2> {log:q}"
+        "{params.command} {params.limit:q} --folder={params.folder:q} --report={input.page:q} {input.summary:q} {output.passed:q} 2> {log:q}"

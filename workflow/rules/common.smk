@@ -230,6 +230,8 @@ def hold_lock():
         current_run.begin(Path("results/.run"))
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
+    except OSError as error:
+        raise WorkflowError(no_access(str(error.strerror), str(error.filename))) from None
 
 
 def try_dcm_dir():

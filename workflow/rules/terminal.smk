@@ -8,8 +8,11 @@ SCRIPTS = ROOT / "scripts" if (ROOT / "scripts").is_dir() else ROOT.parents[1]  
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
+# The folder of the run as seen from where the command was given.
+DIRECTORY = str(workflow.overwrite_workdir or "")
+
 from wfdb2dicom.batches.progress import ProgressReader
-from wfdb2dicom.cli.terminal import Terminal
+from wfdb2dicom.cli.terminal import Terminal, no_access
 
 
 def nothing_to_do():
@@ -20,7 +23,7 @@ def nothing_to_do():
     failed = f" but {state.failed:,}, which failed and would fail again (retry_failed)" if state.failed else ""
     return (
         f"nothing to do: all {state.studies:,} studies are up to date{failed}\n"
-        f"results: {config['output_csv']}, report: results/report/index.html"
+        f"results: {Path(DIRECTORY, config['output_csv'])}, report: {Path(DIRECTORY, 'results/report/index.html')}"
     )
 
 
@@ -28,7 +31,7 @@ def quiet_terminal():
     """Show a line per stage, warnings, failures and the summary; see wfdb2dicom.cli.terminal."""
     if SHOW_ALL:
         return
-    terminal = Terminal(nothing_to_do)
+    terminal = Terminal(nothing_to_do, DIRECTORY)
     for handler in terminal_handlers():
         handler.setFormatter(terminal)
         handler.addFilter(terminal)

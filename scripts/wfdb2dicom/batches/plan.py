@@ -32,7 +32,7 @@ from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.inputs.columns import StudyColumns
 from wfdb2dicom.inputs.locator import Locator
-from wfdb2dicom.inputs.measurements import MISSING, read_metadata
+from wfdb2dicom.inputs.measurements import MISSING, WHAT_IS_MISSING, read_metadata
 from wfdb2dicom.inputs.patients import read_patients, with_patient
 from wfdb2dicom.inputs.studies import read_studies
 from wfdb2dicom.records import stamps
@@ -242,8 +242,8 @@ def read_rows(config: PlanConfig, locator: Locator | None = None) -> tuple[list[
     rows = []
     for study in table.studies:
         acquisition, error = metadata.lookup(study)
-        if error == MISSING and config.missing_metadata == "allow":
-            error = ""
+        if error == MISSING:
+            error = "" if config.missing_metadata == "allow" else f"{MISSING}: {WHAT_IS_MISSING}"
         if patients:
             acquisition = with_patient(acquisition, patients)
         rows.append(

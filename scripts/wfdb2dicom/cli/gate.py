@@ -11,6 +11,7 @@ example:
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -25,14 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("passed", type=Path, help="file to write when not too many failed")
     parser.add_argument("--max-failed", type=float, default=0.05, help="share of the studies that may fail")
     parser.add_argument("--report", default="", help="page to name at the end")
+    parser.add_argument("--folder", default="", help="folder to name in front of all relative paths")
 
 
 def run(args: argparse.Namespace) -> int:
     """Judge."""
     summary = json.loads(read_file(args.summary))
-    text = summary_text(summary, args.max_failed) + (f"\nreport: {args.report}" if args.report else "")
+    page = f"\nreport: {os.path.join(args.folder, args.report)}" if args.report else ""
+    text = summary_text(summary, args.max_failed, args.folder) + page
     print(text)
-    failure = failure_message(summary, args.max_failed)
+    failure = failure_message(summary, args.max_failed, args.folder)
     if failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from wfdb2dicom import __version__
-from wfdb2dicom.cli.program import WrongArguments, exit_without_cleaning, start
+from wfdb2dicom.cli.program import INTERRUPTED, WrongArguments, exit_without_cleaning, start
 
 COMMANDS = {
     "convert": "convert one WFDB record to a DICOM file",
@@ -108,4 +108,9 @@ def run(arguments: list[str]) -> int:
 def main() -> NoReturn:
     """Run the subcommand of the command line, and exit."""
     start()
-    exit_without_cleaning(run(sys.argv[1:]))
+    try:
+        status = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        status = INTERRUPTED
+    exit_without_cleaning(status)

@@ -11,6 +11,8 @@ from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import NoReturn
 
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+
 
 class WrongArguments(Exception):
     """Arguments that the parser accepts but that do not make sense together: told like its own errors."""

@@ -1,24 +1,30 @@
 """Run the workflow: convert the studies of a CSV with Snakemake.
 
-This is `snakemake --snakefile <the installed Snakefile> ...`: every option of Snakemake may follow, and targets such as
-verify, validate or store. Results are written below the current folder. It needs the extra: pip install
-'wfdb2dicom[workflow]'.
+This is `snakemake --snakefile <the Snakefile of wfdb2dicom> ...`, from any folder: every option of Snakemake may
+follow, and targets such as verify, validate or store. Results are written below the current folder. It needs the extra:
+pip install 'wfdb2dicom[workflow]'.
 
 exit status:
-  0  every step is done, and no more studies failed than max_failed allows
-  1  a step failed, or too many studies did
-  2  wrong arguments
+  0    every step is done, and no more studies failed than max_failed allows
+  1    a step failed, or too many studies did
+  2    wrong arguments
+  130  interrupted (Ctrl-C)
 
 example:
   wfdb2dicom run --configfile mine.yaml --cores 2
 """
 
 import argparse
+import gc
 import os
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 
+from wfdb2dicom.cli.program import INTERRUPTED
+from wfdb2dicom.cli.terminal import no_access
 from wfdb2dicom.errors import ConfigError
 
 TAKES_ANY_ARGUMENTS = True  # Snakemake checks them
@@ -40,10 +46,85 @@ def snakefile() -> Path:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Become Snakemake, so that a signal to this process reaches the run."""
+    """Be Snakemake, in this process, so that a signal reaches the run."""
     if find_spec("snakemake") is None:
         raise ConfigError("Snakemake is not installed; run: pip install 'wfdb2dicom[workflow]'")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile()), *args.arguments]
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execv(sys.executable, command)
+    return run_snakemake(["--snakefile", str(snakefile()), *args.arguments])
+
+
+def run_snakemake(arguments: Sequence[str]) -> int:
+    """Run Snakemake on a command line, without the tracebacks that it shows for what only a user can change.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    ConfigError
+        When a file of --configfile is not there, or the working directory cannot be written.
+    """
+    gc.enable()
+    try:
+        from snakemake.cli import args_to_api, parse_args
+
+        try:
+            parser, args = parse_args(list(arguments))
+        except Exception as error:  # of a profile
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        args.configfile, targets = split_targets(args.configfile or [])
+        args.targets = [*args.targets, *targets]
+        folder = Path(args.directory or ".")
+        require_folder(folder)
+        provide_cache(folder)
+        return 0 if args_to_api(args, parser) else 1
+    except KeyboardInterrupt:  # while Snakemake is imported or reads the workflow; later it sees to that itself
+        print("interrupted: run the same command to resume", file=sys.stderr)
+        return INTERRUPTED
+
+
+def require_folder(folder: Path) -> None:
+    """Refuse a working directory in which Snakemake cannot keep its state.
+
+    Raises
+    ------
+    ConfigError
+        Names the folder and the remedy.
+    """
+    try:
+        _try_to_write(folder / ".snakemake")
+    except OSError as error:
+        raise ConfigError(no_access(str(error.strerror), str(folder.absolute()))) from None
+
+
+def provide_cache(folder: Path) -> None:
+    """Have caches kept in the working directory where the home directory cannot be written."""
+    home = Path(os.environ.get("HOME") or "/nonexistent")
+    try:
+        _try_to_write(Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache"))
+    except OSError:
+        os.environ["XDG_CACHE_HOME"] = str((folder / ".snakemake/cache").absolute())
+
+
+def _try_to_write(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        pass
+
+
+def split_targets(names: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files of --configfile, and the targets behind them, which Snakemake takes for more files.
+
+    Raises
+    ------
+    ConfigError
+        For a file that is not there, by its ending or because it is the only name.
+    """
+    targets = [str(path) for path in names[1:] if not path.exists() and path.suffix not in (".yaml", ".yml", ".json")]
+    files = [path for path in names if str(path) not in targets]
+    for path in files:
+        if not path.is_file():
+            raise ConfigError(f"--configfile: {str(path)!r} is not a file that exists; correct the path")
+    return files, targets

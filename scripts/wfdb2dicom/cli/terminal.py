@@ -8,6 +8,7 @@ terminal with ``--printshellcmds`` (``-p``) or ``--verbose``. The library does n
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ _MOST_LINES = 3  # of each
 _FOR_DEVELOPERS = re.compile(
     r"WorkflowError( in file .*)?:$|\s+File \".*\", line \d+, in |At least one job did not|Exiting because a job"
 ).match
+# The last line of a traceback of Snakemake, which is shown for what the file system refuses too.
+_SYSTEM_ERROR = re.compile(r"^\w*Error: \[Errno \d+\] ([^:\n]+): '([^\n]+)'$", re.MULTILINE)
 # What Snakemake says where it does something else than to run rules.
 _OTHER_MODES = ("Unlock", "Touch", "Delet", "Would ", "Created report", "Clean", "Archiv", "Congratulations")
 
@@ -29,11 +32,14 @@ class Terminal(logging.Formatter):
     ----------
     nothing_to_do : callable
         Says in a line what is up to date.
+    folder : str
+        The folder of the run as seen from where the command was given, "" for the current one.
     """
 
-    def __init__(self, nothing_to_do: Callable[[], str]) -> None:
+    def __init__(self, nothing_to_do: Callable[[], str], folder: str = "") -> None:
         super().__init__()
         self._nothing_to_do = nothing_to_do
+        self._folder = folder
         self._failures: list[str] = []
         self._hidden = 0
         self._interrupted = False
@@ -58,6 +64,8 @@ class Terminal(logging.Formatter):
             return ""
         if "CalledProcessError in file" in message:  # the failed job itself says why
             return ""
+        if error := _SYSTEM_ERROR.search(message):
+            return f"error: {no_access(error[1], error[2])}"
         lines = [line for line in message.splitlines() if line.strip() and not _FOR_DEVELOPERS(line)]
         prefix = "error: " if lines and record.levelno >= logging.ERROR else ""
         return prefix + "\n".join(lines)
@@ -66,7 +74,9 @@ class Terminal(logging.Formatter):
         """What to show when the process ends: how to go on after an interrupt or failures."""
         if self._interrupted:
             return ["interrupted: run the same command to resume"]
-        hidden = [f"and {self._hidden} more failed jobs: see logs/"] if self._hidden else []
+        hidden = (
+            [f"and {self._hidden} more failed jobs: see {os.path.join(self._folder, 'logs')}/"] if self._hidden else []
+        )
         again = ["failed: fix what is named above and run the same command; finished work is kept"]
         return hidden + again if self._failures else []
 
@@ -77,7 +87,8 @@ class Terminal(logging.Formatter):
         wildcards = getattr(record, "wildcards", None)
         name += "".join(f" {value}" for value in (wildcards.values() if isinstance(wildcards, dict) else ()))
         words = [line for log in logs for line in _last_words(Path(log))] or ["no words in its log"]
-        text = "\n".join([f"{name} failed ({', '.join(logs)}):", *(f"  {word}" for word in words)])
+        places = ", ".join(os.path.join(self._folder, log) for log in logs)
+        text = "\n".join([f"{name} failed ({places}):", *(f"  {word}" for word in words)])
         if text in self._failures:
             return ""
         self._failures.append(text)
@@ -85,6 +96,14 @@ class Terminal(logging.Formatter):
             self._hidden += 1
             return ""
         return text
+
+
+def no_access(reason: str, file: str) -> str:
+    """What to do where Snakemake itself cannot read or write a file."""
+    return (
+        f"{reason}: {file!r}: make room or give yourself the right to read and write there, or run in a folder of your "
+        "own (--directory)"
+    )
 
 
 def _event(record: logging.LogRecord) -> str:

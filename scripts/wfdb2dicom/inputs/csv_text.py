@@ -135,8 +135,13 @@ def missing_column(key: str, name: str, file: Path, columns: Sequence[str]) -> C
     key
         The configuration key that names the column.
     """
-    folded = {re.sub(r"[\W_]", "", column).lower(): column for column in columns}
-    near = [folded[n] for n in difflib.get_close_matches(re.sub(r"[\W_]", "", name).lower(), folded, cutoff=0.6)]
+    near = near_columns(name, columns)
     hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
     shown = ", ".join(map(repr, columns[:40]))[:1000]
     return ConfigError(f"{key}: {file} has no column {name!r}. {hint}Set {key} to one of its columns: {shown}.")
+
+
+def near_columns(name: str, columns: Sequence[str]) -> list[str]:
+    """The columns whose names look like one that is missing, the most similar first."""
+    folded = {re.sub(r"[\W_]", "", column).lower(): column for column in columns}
+    return [folded[n] for n in difflib.get_close_matches(re.sub(r"[\W_]", "", name).lower(), folded, cutoff=0.6)]

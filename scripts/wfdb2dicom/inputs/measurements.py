@@ -38,11 +38,12 @@ from wfdb2dicom.acquisition import (
     station_name,
 )
 from wfdb2dicom.errors import ConfigError, StudyError, SubjectMismatch, describe
-from wfdb2dicom.inputs.csv_text import missing_column
+from wfdb2dicom.inputs.csv_text import near_columns
 from wfdb2dicom.inputs.studies import Study, study_key
 from wfdb2dicom.inputs.unpickle import Refused, read_frame
 
-MISSING = "Missing df_info row for study_id"
+MISSING = "Missing df_info row for study_id"  # the original's words
+WHAT_IS_MISSING = "metadata has no row of this study; complete it, or set missing_metadata: allow"
 _BLOCK = 2 << 20  # bytes of CSV that are parsed at a time; no row may be longer
 _APART = ("subject_id", "ecg_time")  # columns that differ from study to study; the rest takes some thousand forms
 _SHARED_FIELDS = [field.name for field in fields(Acquisition)][3:]  # all but subject_id, study_id and ecg_time
@@ -289,7 +290,14 @@ def _used(path: Path, study_id_col: str, wanted: Sequence[str], names: Sequence[
     """The column of study ids, and those wanted that the table has."""
     ids = study_id_col if study_id_col in names else "study_id"
     if ids not in names:
-        raise missing_column("study_id_col", study_id_col, path, names)
+        wanted_ids = " or ".join(dict.fromkeys([repr(study_id_col), "'study_id'"]))
+        near = near_columns(study_id_col, names)
+        hint = f" (is it {near[0]!r}?)" if near else ""
+        shown = ", ".join(map(repr, names[:40]))[:1000]
+        raise ConfigError(
+            f"metadata: {path} has no column {wanted_ids} for the study ids. Rename its column of them{hint}, or set "
+            f"metadata to another file. Its columns: {shown}."
+        )
     used = [ids, *(name for name in wanted if name in names and name != ids)]
     for name in used:
         if list(names).count(name) > 1:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -114,37 +116,55 @@ class OutcomeCounts:
         }
 
 
-def summary_text(summary: dict[str, Any], max_failed: float) -> str:
-    """The summary as the end of a run shows it."""
+def summary_text(summary: dict[str, Any], max_failed: float, folder: str = "") -> str:
+    """The summary as the end of a run shows it; `folder` is that of the run, as seen by whoever started it."""
     lines = [
         "",
         f"{summary['studies']} studies: {summary['succeeded']} DICOM objects ({size_words(summary['bytes'])}), "
         f"{summary['failed']} failed ({_share(summary)}; max_failed allows {100 * max_failed:.4g} %)",
         f"the run that made the tables: {summary['converted']} converted, "
-        f"{summary['batches_run']} of {summary['batches']} batches, "
+        f"{_batches(summary['batches_run'], summary['batches'])}, "
         f"{summary['seconds']:.1f} s" + _rate(summary),
     ]
     for error in summary["errors"]:
         example = error["example"]
         lines.append(f"  {error['count']} × {error['kind']}, such as study {example['study_id']}: {example['shown']}")
-        lines.append(f"    next: {remedy(error['kind']).next_step}")
+        lines.append(f"    next: {remedy(error['kind']).next_step}{_where(error, summary['options'])}")
     if summary["kinds_of_error"] > len(summary["errors"]):
         lines.append(f"  and {summary['kinds_of_error'] - len(summary['errors'])} more kinds of error")
-    lines.append(f"table: {summary['output_csv']}")
+    lines.append(f"table: {os.path.join(folder, summary['output_csv'])}")
     if summary["failed"]:
-        lines.append(f"failures: {summary['error_log']}")
+        lines.append(f"failures: {os.path.join(folder, summary['error_log'])}")
     return "\n".join(lines)
 
 
-def failure_message(summary: dict[str, Any], max_failed: float) -> str:
-    """Why the run as a whole counts as failed, and what to do; empty when it does not."""
+def _batches(run: int, of: int) -> str:
+    """How many of the batches were run: ``1 batch``, ``all 16 batches``, ``3 of 16 batches``."""
+    if of == 1:
+        return "1 batch" if run else "no batch"
+    return f"all {of} batches" if run == of else f"{run} of {of} batches"
+
+
+def _where(error: dict[str, Any], options: dict[str, Any]) -> str:
+    """Where a missing file was looked for, and the first folder on the way to it that is not there."""
+    top = options.get("wfdb_dir", "")
+    missing = re.search(r"'(.+)'", error["example"]["error"])
+    if error["kind"] != "FileNotFoundError" or not top or not missing:
+        return ""
+    step = os.path.relpath(missing[1], top).split("/")[0]
+    lacks = os.path.isdir(top) and not os.path.lexists(os.path.join(top, step))
+    return f"; it was looked for in wfdb_dir, {top!r}" + (f", which has no {mask_patient(step)!r}" if lacks else "")
+
+
+def failure_message(summary: dict[str, Any], max_failed: float, folder: str = "") -> str:
+    """Why the run as a whole counts as failed, and what to do; empty when it does not. See `summary_text`."""
     # In decimals as they were written: 0.29 of 100 studies are 29, and in binary a little less.
     if summary["failed"] <= Fraction(str(max_failed)) * summary["studies"]:
         return ""
     return (
         f"{summary['failed']} of {summary['studies']} studies failed ({_share(summary)}), "
         f"more than max_failed allows ({100 * max_failed:.4g} %).\n"
-        f"All results are kept; {summary['error_log']} lists every failure.\n"
+        f"All results are kept; {os.path.join(folder, summary['error_log'])} lists every failure.\n"
         "Next: fix what the errors name and run again (only those studies are converted then), "
         "or set max_failed higher if they may stay as they are."
     )

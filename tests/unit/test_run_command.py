@@ -1,0 +1,85 @@
+"""`wfdb2dicom run`: Snakemake, without its tracebacks for what only a user can change."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wfdb2dicom.cli.run import provide_cache, require_folder, split_targets
+from wfdb2dicom.cli.terminal import Terminal
+from wfdb2dicom.errors import ConfigError
+
+
+def command(project: Path, *arguments: str) -> list[str]:
+    return [sys.executable, str(project / "scripts/wfdb2dicom"), "run", *arguments]
+
+
+def test_a_target_behind_configfile_is_a_target(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.touch()
+    assert split_targets([mine]) == ([mine], [])
+    assert split_targets([mine, Path("verify"), Path("dicom/a/1.dcm")]) == ([mine], ["verify", "dicom/a/1.dcm"])
+
+
+@pytest.mark.parametrize("names", [["none.yaml"], ["none"], ["mine.yaml", "none.yml"]])
+def test_a_configuration_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").touch()
+    with pytest.raises(ConfigError, match=f"--configfile: '{names[-1]}' is not a file that exists"):
+        split_targets([Path(name) for name in names])
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"Not a directory: '.*/file/run': .* \(--directory\)"):
+        require_folder(tmp_path / "file/run")
+    require_folder(tmp_path / "run")
+
+
+def test_caches_are_kept_in_the_working_directory_where_home_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    provide_cache(tmp_path / "run")
+    assert "XDG_CACHE_HOME" not in os.environ
+    monkeypatch.setenv("HOME", "/proc/nowhere")
+    provide_cache(tmp_path / "run")
+    assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / "run/.snakemake/cache")
+
+
+def test_an_interrupt_while_snakemake_is_imported_is_one_line(project: Path, tmp_path: Path) -> None:
+    interpreter, *rest = command(project, "--cores", "1")
+    process = subprocess.Popen(
+        [interpreter, "-X", "importtime", *rest], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    imported = iter(process.stderr)
+    assert any("snakemake" in line for line in imported)
+    process.send_signal(signal.SIGINT)
+    told = [line.strip() for line in imported if not line.startswith("import time:")]
+    assert process.wait(timeout=60) == 130
+    assert told == ["interrupted: run the same command to resume"]
+
+
+def test_what_the_file_system_refuses_snakemake_is_one_line() -> None:
+    traceback = (
+        'Traceback (most recent call last):\n\n  File "a.py", line 1, in b\n    makedirs()\n\n'
+        "PermissionError: [Errno 13] Permission denied: '/data/run/.snakemake'\n"
+    )
+    record = Terminal(lambda: "").format(_error(traceback))
+    assert record.startswith("error: Permission denied: '/data/run/.snakemake': make room or give yourself the right")
+    assert "\n" not in record
+    unknown = "Traceback (most recent call last):\n\nKeyError: 'x'\n"
+    assert "KeyError: 'x'" in Terminal(lambda: "").format(_error(unknown))
+
+
+def _error(message: str):
+    import logging
+
+    return logging.LogRecord("snakemake", logging.ERROR, "", 0, message, (), None)
