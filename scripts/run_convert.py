@@ -38,7 +38,7 @@ def arguments() -> argparse.Namespace:
         type=int,
         default=2000,
         help="at most so many studies a job, after which progress is kept; fewer where it takes that to use all"
-        " --workers, but 64 or more; 0 = no limit of your own (default: 2000)",
+        " --workers, but 256 or more; 0 = no limit of your own (default: 2000)",
     )
     add("--overwrite", action="store_true", help="convert every study again")
     add("--error_log", default="", help="list of failures (default: <stem>.errors.log beside the output CSV)")

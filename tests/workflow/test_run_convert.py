@@ -86,10 +86,11 @@ def test_who_ends_it_ends_the_run(fresh: Work) -> None:
 @pytest.mark.parametrize(
     ("checkpoint", "workers", "studies", "batches", "threads"),
     [
-        (2000, 4, 2000, 16, 1),  # one batch would keep one core busy
-        (2000, 64, 2000, 16, 4),
-        (2000, 17, 2000, 16, 2),
-        (2000, 4, 60, 1, 1),
+        (2000, 4, 8000, 16, 1),  # batches of 2000 would keep four cores busy at most
+        (2000, 64, 8000, 16, 4),
+        (2000, 17, 8000, 16, 2),
+        (2000, 4, 1000, 2, 1),  # more jobs would take longer to start than to convert
+        (2000, 4, 500, 1, 1),
         (2000, 4, 800_035, 512, 1),
         (100, 4, 2000, 32, 1),
         (0, 4, 800_035, 256, 1),

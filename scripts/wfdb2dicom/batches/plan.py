@@ -43,7 +43,8 @@ from wfdb2dicom.system.pool import map_in_order
 
 # A batch of this size has a plan file of some 1.3 MB, which Snakemake still compares by content (profiles/default).
 LARGEST_BATCH = 4096
-SMALLEST_BATCH = 64
+# Converting so many takes as long as starting their job does.
+SMALLEST_BATCH = 512
 _SAMPLE = 10  # rows of each batch whose sources are timed, to choose the number of threads
 # As many batches as a workstation has cores, once there are enough studies for them.
 USUAL_BATCHES = 16
@@ -260,7 +261,8 @@ def batch_count(studies: int, studies_per_job: int | str, largest: int = LARGEST
     studies : int
         Number of studies.
     studies_per_job : int or "auto"
-        At most so many on average; ``auto``: at most `largest`, and down to 64 to occupy up to 16 cores.
+        At most so many on average; ``auto``: at most `largest`, and down to half of
+        `SMALLEST_BATCH` to occupy up to 16 cores.
     largest : int
         See there.
     """
