@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.dicom.mapping import ObjectDescription, describe_object, is_other, with_padding
+from wfdb2dicom.dicom.mapping import ObjectDescription, describe_object, is_other
 from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.dicom.stored_samples import store, stores_source
 from wfdb2dicom.dicom.template import template
 from wfdb2dicom.errors import LeadError, StudyError, SubjectMismatch, UnitsError
-from wfdb2dicom.records.header import INVALID_16, Header, Samples, parse
+from wfdb2dicom.records.header import Header, Samples, parse
 from wfdb2dicom.records.plain_reader import plain_size, read_plain_samples
 from wfdb2dicom.records.readahead import ReadAhead
 from wfdb2dicom.records.samples import checksums, find_flat, find_invalid, verify_samples
@@ -252,7 +253,7 @@ class Converter:
         if samples is None:  # a file with more than the samples is looked at closely
             return self._encode_any(prepared)
         sums = verify_samples(header.signals, samples, source.path)
-        return _encode_samples(header, study, samples, sums)
+        return _encode_samples(header, study, samples, sums, self._options)
 
     def _encode_any(self, prepared: PreparedRecord) -> Encoded:
         from wfdb2dicom.records.wfdb_reader import read_with_wfdb  # few data sets need it
@@ -265,7 +266,7 @@ class Converter:
         digest = b"" if record.header.has_checksums else blake2b(record.samples.tobytes()).digest()
         bits = 8 * record.samples.itemsize
         study = describe_object(record.header, acquisition, self._options, digest, bits)
-        return _encode_samples(record.header, study, record.samples, checksums(record.samples))
+        return _encode_samples(record.header, study, record.samples, checksums(record.samples), self._options)
 
     def _open(self, record: str, path: str, members: str) -> Source:
         """Open a file of a record, in the folder or in the ZIP."""
@@ -287,22 +288,23 @@ class Converter:
 
         Its samples must satisfy the header's checksums, and encoding them again must give its very bytes.
         """
-        for padding in (None, INVALID_16):
-            shared = with_padding(study, padding).shared
-            head_size = len(template(shared).head(study.instance))
-            found = self._target.read(dicom, head_size + template(shared).data_size)
-            if found is None:
-                continue
-            content, mtime_ns = found
-            samples = _source_order(study, np.frombuffer(content, _dtype(study), offset=head_size))
-            try:
-                sums = verify_samples(header.signals, samples, dicom)
-            except StudyError:
-                return None
-            encoded = _encode_samples(header, study, samples, sums)
-            if mtime_ns >= source_mtime_ns and content == encoded.content:
-                return Converted("current", len(content), mtime_ns, sha256(content).hexdigest(), encoded.facts)
-        return None
+        if not stores_source(study, self._options):
+            return None
+        form = template(study.shared)
+        smallest = len(form.head(study.instance)) + form.data_size
+        found = self._target.read(dicom, smallest, smallest + _INVALID_ATTRIBUTES)
+        if found is None:
+            return None
+        content, mtime_ns = found
+        samples = _source_order(study, np.frombuffer(content, _dtype(study), offset=len(content) - form.data_size))
+        try:
+            sums = verify_samples(header.signals, samples, dicom)
+        except StudyError:
+            return None
+        encoded = _encode_samples(header, study, samples, sums, self._options)
+        if mtime_ns < source_mtime_ns or content != encoded.content:
+            return None
+        return Converted("current", len(content), mtime_ns, sha256(content).hexdigest(), encoded.facts)
 
 
 def _open_zip(wfdb_dir: str) -> ZipFiles | None:
@@ -314,12 +316,25 @@ def _open_zip(wfdb_dir: str) -> ZipFiles | None:
     return ZipFiles(wfdb_dir)
 
 
-def _encode_samples(header: Header, study: ObjectDescription, samples: Samples, sums: Sequence[int]) -> Encoded:
-    study, facts = _examine(header, study, samples, sums)
+# The most bytes that Channel Status and Waveform Padding Value add to an object with invalid samples.
+_INVALID_ATTRIBUTES = 1024
+
+
+def _encode_samples(
+    header: Header, study: ObjectDescription, samples: Samples, sums: Sequence[int], options: Options
+) -> Encoded:
+    names = [signal.description for signal in header.signals]
+    counts, marker = find_invalid(header.signals, samples)
     channels = samples if study.order is None else samples[:, study.order]
+    study, channels = store(study, channels.astype(_dtype(study), copy=False), marker, options)
+    found = {
+        "invalid_samples": {names[n]: count for n, count in counts.items()},
+        "flat_leads": [names[n] for n in find_flat(samples, sums)],
+        "omitted_signals": list(header.omitted),
+    }
     head = template(study.shared).head(study.instance)
-    content = b"".join((head, np.ascontiguousarray(channels, _dtype(study)).data))
-    return Encoded(content, len(head), facts, study.instance.sop_instance_uid)
+    content = b"".join((head, np.ascontiguousarray(channels).data))
+    return Encoded(content, len(head), _facts(header, study, found), study.instance.sop_instance_uid)
 
 
 def _dtype(study: ObjectDescription) -> str:
@@ -333,15 +348,8 @@ def _source_order(study: ObjectDescription, channels: npt.NDArray[Any]) -> Sampl
     return channels if study.order is None else np.ascontiguousarray(channels[:, np.argsort(study.order)])
 
 
-def _examine(
-    header: Header, study: ObjectDescription, samples: Samples, sums: Sequence[int]
-) -> tuple[ObjectDescription, str]:
-    """Invalid samples and flat leads: the study with its padding value, and the facts for the manifest."""
-    names = [signal.description for signal in header.signals]
-    flat = [names[n] for n in find_flat(samples, sums)]
-    counts, marker = find_invalid(header.signals, samples)
-    invalid = {names[n]: count for n, count in counts.items()}
-    study = with_padding(study, marker)
+def _facts(header: Header, study: ObjectDescription, found: dict[str, Any]) -> str:
+    """The facts for the manifest; `found` is what the samples tell."""
     instance, shared = study.instance, study.shared
     facts = {
         "subject_id": instance.patient_id,
@@ -354,9 +362,9 @@ def _examine(
         "sampling_frequency": header.sampling_frequency,
         "n_samples": shared.n_samples,
         "n_channels": len(shared.channels),
-        "invalid_samples": invalid,
-        "flat_leads": flat,
-        "omitted_signals": list(header.omitted),
+        **found,
+        "subtracted_baselines": list(shared.subtracted),
+        "held": shared.held or "",
         "checksums": "" if header.has_checksums else "placeholder" if header.checksum_placeholders else "missing",
         "warnings": list(header.warnings),
         "filter_low": shared.filter_low,
@@ -364,8 +372,7 @@ def _examine(
         "notch": shared.notch,
         "cart_id": instance.station,
     }
-    known = {key: value for key, value in facts.items() if value not in ("", [], {})}
-    return study, _to_json(known)
+    return _to_json({key: value for key, value in facts.items() if value not in ("", [], {})})
 
 
 _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode

@@ -4,7 +4,7 @@ Written apart from `wfdb2dicom.dicom.template`, which knows nothing of pydicom, 
 value of the one shows in the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from io import BytesIO
 
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -12,7 +12,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from wfdb2dicom.dicom.annotations import UNITS, Annotation
-from wfdb2dicom.dicom.template import Channel, InstanceAttributes, SharedAttributes
+from wfdb2dicom.dicom.attributes import Channel, InstanceAttributes, SharedAttributes
 from wfdb2dicom.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 
@@ -26,6 +26,12 @@ def code_item(value: str, scheme: str, meaning: str) -> Dataset:
 def annotation_item(annotation: Annotation) -> Dataset:
     """An item of Waveform Annotation Sequence about all channels of the first multiplex group."""
     item = Dataset()
+    if annotation.positions:
+        item.TemporalRangeType = "SEGMENT" if len(annotation.positions) == 2 else "MULTISEGMENT"
+        item.ReferencedSamplePositions = list(annotation.positions)
+        item.ConceptNameCodeSequence = [code_item("10:11248", "MDC", "No ECG signal is available")]
+        item.ReferencedWaveformChannels = [1, annotation.channel]
+        return item
     if annotation.text:
         item.UnformattedTextValue = annotation.text
     else:
@@ -40,6 +46,11 @@ def annotation_item(annotation: Annotation) -> Dataset:
 def _channel_definition(channel: Channel, shared: SharedAttributes) -> Dataset:
     item = Dataset()
     item.ChannelLabel = channel.label
+    if channel.status:
+        item.ChannelStatus = channel.status
+    if channel.modifier:
+        names = {"2:1": "Lead I", "2:2": "Lead II", "2:61": "Lead III"}
+        item.ChannelSourceModifiersSequence = [code_item(channel.modifier, "MDC", names[channel.modifier])]
     item.ChannelSourceSequence = [code_item(channel.code, channel.scheme, channel.meaning)]
     item.ChannelSensitivity = channel.sensitivity
     item.ChannelSensitivityUnitsSequence = [code_item("mV", "UCUM", "millivolt")]
@@ -60,7 +71,7 @@ def _channel_definition(channel: Channel, shared: SharedAttributes) -> Dataset:
 def _multiplex_group(shared: SharedAttributes, data: bytes) -> Dataset:
     bits = shared.sop_class.bits
     group = Dataset()
-    group.WaveformOriginality = "ORIGINAL"
+    group.WaveformOriginality = "DERIVED" if shared.held else "ORIGINAL"
     group.NumberOfWaveformChannels = len(shared.channels)
     group.NumberOfWaveformSamples = shared.n_samples
     group.SamplingFrequency = shared.frequency
@@ -74,12 +85,23 @@ def _multiplex_group(shared: SharedAttributes, data: bytes) -> Dataset:
     return group
 
 
-def _contribution(omitted: Sequence[str]) -> Dataset:
+def _descriptions(shared: SharedAttributes) -> Iterator[str]:
+    """The steps of the conversion, as docs/conversion.md words them."""
+    yield "Converted from a WFDB record"
+    if shared.omitted:
+        yield f"Signals that are not an ECG were left out: {', '.join(shared.omitted)}"[:1024]
+    if shared.subtracted:
+        yield f"Baselines were subtracted from the samples: {', '.join(map(str, shared.subtracted))}"
+    if shared.held:
+        yield "Invalid samples were replaced by the last valid value"
+
+
+def _contribution(description: str) -> Dataset:
     """The converter's part in the object (PS3.3 C.12.1, Contributing Equipment Sequence)."""
     item = Dataset()
     item.Manufacturer = "wfdb2dicom"
     item.SoftwareVersions = IMPLEMENTATION_VERSION_NAME
-    item.ContributionDescription = f"Signals that are no ECG were left out: {', '.join(omitted)}"[:1024]
+    item.ContributionDescription = description
     item.PurposeOfReferenceCodeSequence = [code_item("109102", "DCM", "Processing Equipment")]  # CID 7005
     return item
 
@@ -112,8 +134,17 @@ def dataset(shared: SharedAttributes, instance: InstanceAttributes, data: bytes)
         ds.SoftwareVersions = IMPLEMENTATION_VERSION_NAME
     ds.PatientIdentityRemoved = "YES"
     ds.DeidentificationMethod = "De-identified by the publisher of the WFDB data; dates shifted"
-    if shared.omitted:
-        ds.ContributingEquipmentSequence = [_contribution(shared.omitted)]
+    ds.ContributingEquipmentSequence = [_contribution(description) for description in _descriptions(shared)]
+    titles = {"1": "12-lead ECG", "2": "General ECG", "3": "Ambulatory ECG", "4": "General 32-bit ECG"}
+    ds.StudyDescription = ds.SeriesDescription = titles[shared.sop_class.uid[-1]]
+    if shared.issuer:
+        ds.IssuerOfPatientID = shared.issuer
+    if any(channel.scheme == "99WFDB2DICOM" for channel in shared.channels):
+        scheme = Dataset()
+        scheme.CodingSchemeDesignator = "99WFDB2DICOM"
+        scheme.CodingSchemeName = "Lead names that the WFDB record has and CID 3001 has not"
+        scheme.CodingSchemeResponsibleOrganization = "wfdb2dicom"
+        ds.CodingSchemeIdentificationSequence = [scheme]
     ds.SeriesNumber, ds.InstanceNumber = "1", "1"
     ds.LongitudinalTemporalInformationModified = "MODIFIED"
     ds.AcquisitionContextSequence = []

@@ -13,7 +13,8 @@ from pydicom import config, datadict
 
 from wfdb2dicom.dicom import elements, leads, sop_classes
 from wfdb2dicom.dicom.annotations import Annotation
-from wfdb2dicom.dicom.template import Channel, InstanceAttributes, SharedAttributes, Template, decimal_string, template
+from wfdb2dicom.dicom.attributes import Channel, InstanceAttributes, SharedAttributes, decimal_string
+from wfdb2dicom.dicom.template import Template, template
 
 from .reference import encode_reference
 
@@ -41,6 +42,8 @@ def channels(draw: st.DrawFn) -> Channel:
         scheme=lead.scheme,
         sensitivity=decimal_string(1 / gain),
         baseline=decimal_string(-baseline / gain),
+        modifier=lead.modifier,
+        status=draw(st.sampled_from(["", "INVALID", "QUESTIONABLE"])),
         skew=str(-draw(st.integers(0, 1000))),
     )
 
@@ -56,6 +59,11 @@ def ok(name: str) -> bool:
 annotations = st.builds(
     lambda value: Annotation("2:16168", "RR Interval", str(value), "ms"), st.integers(1, 20_000)
 ) | text(1024, 1).map(lambda line: Annotation(text=line))
+intervals = st.builds(
+    lambda channel, edges: Annotation(channel=channel, positions=tuple(sorted(edges + edges))),
+    st.integers(1, 24),
+    st.lists(st.integers(1, 2**32 - 1), min_size=1, max_size=5),
+)
 
 
 @st.composite
@@ -73,7 +81,7 @@ def objects(draw: st.DrawFn) -> tuple[SharedAttributes, InstanceAttributes, byte
         station=draw(text(16)),
         patient_sex=draw(st.sampled_from(["", "M", "F", "O"])),
         patient_age=draw(st.sampled_from(["", "000Y", "063Y", "089Y"])),
-        annotations=tuple(draw(st.lists(annotations, max_size=3))),
+        annotations=tuple(draw(st.lists(annotations | intervals, max_size=3))),
     )
     shared = SharedAttributes(
         sop_class=sop_class,
@@ -84,10 +92,13 @@ def objects(draw: st.DrawFn) -> tuple[SharedAttributes, InstanceAttributes, byte
         filter_high=draw(hertz),
         notch=draw(hertz),
         omitted=tuple(draw(st.lists(text(64, 1), max_size=3))),
+        issuer=draw(text(64)),
+        subtracted=tuple(draw(st.lists(st.integers(-(2**31), 2**31), max_size=24))),
+        held=draw(st.booleans()),
         padding=draw(st.sampled_from([None, -128, -2048, -32768] + [-(2**31)] * (sop_class.bits == 32))),
         ascii=True,
     )
-    words = (*instance.texts(), *shared.omitted, *(c.label for c in definitions))
+    words = (*instance.texts(), *shared.omitted, shared.issuer, *(c.label for c in definitions))
     shared = replace(shared, ascii=all(word.isascii() for word in words))
     size = shared.n_samples * len(definitions) * sop_class.bits // 8
     return shared, instance, draw(st.binary(min_size=size, max_size=size))

@@ -64,7 +64,7 @@ def test_an_unknown_lead_is_an_error_that_names_it(name: str) -> None:
 
 
 def test_an_unknown_lead_gets_a_private_code_on_request() -> None:
-    assert leads.find("ECG 1", "local") == ("ECG 1", "ECG 1", "ECG 1", "99WFDB2DICOM")
+    assert leads.find("ECG 1", "local") == ("ECG 1", "ECG 1", "ECG 1", "99WFDB2DICOM", "")
     assert leads.find("II", "local").scheme == "MDC"
     assert len(leads.LOCAL_SCHEME) <= 16
 

@@ -6,6 +6,9 @@ from wfdb2dicom.dicom.options import CHOICES, Options
 
 _HELP = {
     "annotations": "carry intervals, axes and report lines of the metadata as annotations",
+    "baseline": "subtract the record's baselines from the samples, for viewers that ignore Channel Baseline",
+    "invalid_samples": "keep them, or repeat the last valid value, for viewers that ignore Waveform Padding Value",
+    "issuer_of_patient_id": "Issuer of Patient ID; none if empty",
     "lead_order": "order of the leads; standard puts aVL before aVF",
     "other_signals": "signals that are not ECG: fail, or leave them out",
     "sop_class": "DICOM class; any but auto fails a record that does not fit it",

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator
 
 from wfdb2dicom.conformance import standard as standard
-from wfdb2dicom.conformance.attributes import Violation, check_attributes, check_code
+from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes, check_code
 from wfdb2dicom.dicom.part10 import Dataset, number, text
 
 _SOURCE = "PS3.3 C.10.10"
 
 
 def check_annotations(dataset: Dataset) -> Iterator[Violation]:
-    """All rules of the Waveform Annotation Sequence; nothing when there is none."""
-    if 0x0040B020 not in dataset:
-        return
-    annotations = dataset[0x0040B020].items
-    if not annotations:
+    """All rules of the Waveform Annotation Sequence; only a derived waveform needs one."""
+    annotations = dataset[0x0040B020].items if 0x0040B020 in dataset else []
+    if 0x0040B020 in dataset and not annotations:
         yield Violation("WaveformAnnotationSequence", "has no item", _SOURCE)
     groups = dataset[0x54000100].items if 0x54000100 in dataset else []
     channels = [len(group[0x003A0200].items) if 0x003A0200 in group else 0 for group in groups]
     for place, annotation in enumerate(annotations, 1):
-        yield from _check_annotation(f"WaveformAnnotationSequence[{place}].", annotation, channels)
+        where = f"WaveformAnnotationSequence[{place}]."
+        yield from _check_annotation(where, annotation, channels)
+        yield from _check_range(where, annotation, groups)
+    marked = any(0x0040A132 in annotation for annotation in annotations)
+    if groups and marked != (text(groups[0], 0x003A0004) == "DERIVED"):
+        message = "an original waveform has intervals of held values, or a derived one has none"
+        yield Violation("WaveformAnnotationSequence", message, OURS)
 
 
 def _check_annotation(where: str, annotation: Dataset, channels: list[int]) -> Iterator[Violation]:
@@ -46,6 +51,43 @@ def _check_annotation(where: str, annotation: Dataset, channels: list[int]) -> I
         yield Violation(where + "MeasurementUnitsCodeSequence", "has no Numeric Value", _SOURCE)
     if 0x0040A0B0 in annotation:
         yield from _check_reference(where, annotation[0x0040A0B0].value, channels)
+
+
+def _check_range(where: str, annotation: Dataset, groups: list[Dataset]) -> Iterator[Violation]:
+    """Intervals of a lead without a signal: in order, apart from each other, within the samples, with a status."""
+    if (0x0040A130 in annotation) != (0x0040A132 in annotation):
+        message = "Temporal Range Type and Referenced Sample Positions need each other"
+        yield Violation(where + "TemporalRangeType", message, _SOURCE)
+    if 0x0040A132 not in annotation:
+        return
+    value = annotation[0x0040A132].value
+    positions = struct.unpack(f"<{len(value) // 4}I", value[: len(value) // 4 * 4])
+    samples = groups[0][0x003A0010].integer() if groups and 0x003A0010 in groups[0] else None
+    pairs = list(zip(positions[::2], positions[1::2], strict=False))
+    ordered = all(first <= last for first, last in pairs) and all(
+        earlier[1] < later[0] for earlier, later in itertools.pairwise(pairs)
+    )
+    if not pairs or len(positions) % 2 or not ordered or pairs[0][0] < 1 or pairs[-1][1] > (samples or 0):
+        message = f"are not intervals within the {samples} samples"
+        yield Violation(where + "ReferencedSamplePositions", message, "PS3.3 C.10.10.1.3")
+    wanted = "SEGMENT" if len(pairs) == 1 else "MULTISEGMENT"
+    if text(annotation, 0x0040A130) != wanted:
+        message = f"is {text(annotation, 0x0040A130)!r} for {len(pairs)} intervals, not {wanted!r}"
+        yield Violation(where + "TemporalRangeType", message, "PS3.3 C.18.5.1.1")
+    name = _first(annotation, 0x0040A043)
+    if (text(name, 0x00080102), text(name, 0x00080100)) != standard.NO_SIGNAL:
+        message = "is not that of an interval without a signal, 10:11248 of MDC"
+        yield Violation(where + "ConceptNameCodeSequence", message, f"PS3.16 CID 3335; {OURS}")
+    yield from _check_channel_status(where, annotation, groups)
+
+
+def _check_channel_status(where: str, annotation: Dataset, groups: list[Dataset]) -> Iterator[Violation]:
+    value = annotation[0x0040A0B0].value if 0x0040A0B0 in annotation else b""
+    channels = groups[0][0x003A0200].items if groups and 0x003A0200 in groups[0] else []
+    if len(value) != 4 or not 1 <= int.from_bytes(value[2:], "little") <= len(channels):
+        yield Violation(where + "ReferencedWaveformChannels", "names no single channel", OURS)
+    elif not text(channels[int.from_bytes(value[2:], "little") - 1], 0x003A0205):
+        yield Violation(where + "ReferencedWaveformChannels", "is a channel without Channel Status", OURS)
 
 
 def _first(dataset: Dataset, tag: int) -> Dataset:

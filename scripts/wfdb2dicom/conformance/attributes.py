@@ -49,6 +49,7 @@ _TABLES = (
     standard.META,
     standard.ANNOTATION,
     standard.CONTRIBUTION,
+    standard.CODING_SCHEME,
 )
 
 
@@ -103,7 +104,12 @@ _VALUE: dict[str, Callable[[str], object]] = {
 }
 _LENGTH = {"LO": 64, "PN": 64, "SH": 16}
 _BYTES = {"UL": 4, "US": 2}
-_MANY = {"DeidentificationMethod", "SoftwareVersions", "ReferencedWaveformChannels"}  # with more than one value
+_MANY = {
+    "DeidentificationMethod",
+    "SoftwareVersions",
+    "ReferencedWaveformChannels",
+    "ReferencedSamplePositions",
+}  # with more than one value
 
 
 def _fault_of_value(element: Element, attribute: standard.Attribute) -> str:

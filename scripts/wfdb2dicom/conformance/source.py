@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfdb2dicom.conformance.attributes import Violation
-from wfdb2dicom.dicom import leads
+from wfdb2dicom.dicom import changes, leads
 from wfdb2dicom.dicom.part10 import Dataset, MalformedError, number, parse, text
 
 # A decimal string of 16 characters rounds the sensitivity: mV, and the same of larger amplitudes than an ECG has.
@@ -72,7 +72,12 @@ def _compare(dataset: Dataset, source: Any) -> Iterator[Violation]:
     expected = {_name(name): n for n, name in enumerate(source.sig_name)}
     for group in groups:
         yield from _compare_frequency(group, source, expected)
-        channels |= _millivolts(group)
+        try:
+            held = changes.intervals(dataset)
+        except ValueError as error:
+            yield Violation("WaveformAnnotationSequence", str(error), "PS3.3 C.10.10")
+            held = []
+        channels |= _millivolts(group, held)
         yield from _compare_skew(group, source)
     rest = [name for name in source.sig_name if _name(name) not in channels]
     if channels.keys() - expected.keys() or (rest and not _says_omitted(dataset, rest)):
@@ -101,8 +106,7 @@ def _name(signal: str) -> str:
 
 def _says_omitted(dataset: Dataset, names: list[str]) -> bool:
     """Whether the object says that these signals, and no others, were left out."""
-    items = dataset[0x0018A001].items if 0x0018A001 in dataset else []
-    described = text(items[0], 0x0018A003) if items else ""
+    described = next((what for what in changes.descriptions(dataset) if what.startswith(changes.OMITTED)), "")
     ascii_only = described.encode("ascii", "ignore").decode()  # wfdb drops the rest of the names
     return ascii_only.partition(": ")[2] == ", ".join(names)
 
@@ -130,8 +134,8 @@ def _compare_skew(group: Dataset, source: Any) -> Iterator[Violation]:
             yield Violation("ChannelSampleSkew", message, "PS3.3 C.10.9; header(5)")
 
 
-def _millivolts(group: Dataset) -> dict[str, npt.NDArray[np.float64]]:
-    """Lead name in lower case → amplitudes in mV, NaN for padding; empty where they cannot be computed."""
+def _millivolts(group: Dataset, held: list[changes.Interval]) -> dict[str, npt.NDArray[np.float64]]:
+    """Lead name in lower case → amplitudes in mV, NaN for invalid samples; empty where they cannot be computed."""
     dtype = {"SS": "<i2", "SL": "<i4"}.get(text(group, 0x54001006))
     items = group[0x003A0200].items if 0x003A0200 in group else []
     if dtype is None or 0x54001010 not in group or not items:
@@ -139,10 +143,13 @@ def _millivolts(group: Dataset) -> dict[str, npt.NDArray[np.float64]]:
     samples = np.frombuffer(group[0x54001010].value, dtype)
     samples = samples[: samples.size - samples.size % len(items)].reshape(-1, len(items))
     padding = int.from_bytes(group[0x5400100A].value, "little", signed=True) if 0x5400100A in group else None
+    invalid = samples == padding if padding is not None else np.zeros(samples.shape, np.bool_)
+    for interval in held:
+        invalid[interval.start : interval.stop, interval.channel : interval.channel + 1] = True
     result = {}
     for n, item in enumerate(items):
         sensitivity, baseline = number(item, 0x003A0210), number(item, 0x003A0213)
         if sensitivity is not None and baseline is not None:
             amplitudes = samples[:, n] * (sensitivity * (number(item, 0x003A0212) or 1.0)) + baseline
-            result[text(item, 0x003A0203).casefold()] = np.where(samples[:, n] == padding, np.nan, amplitudes)
+            result[text(item, 0x003A0203).casefold()] = np.where(invalid[:, n], np.nan, amplitudes)
     return result

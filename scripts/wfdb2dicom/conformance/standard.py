@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raised whenever the checker finds something else in the same file; the target `validate` then runs again."""
 
 
@@ -48,6 +48,18 @@ CLASSES = {
     _ROOT + "3": EcgClass("Ambulatory ECG", "PS3.3 A.34.5.4", 1, 12, None, None, 50, 1000, ("SB", "SS")),
     GENERAL_32_BIT: EcgClass("General 32-bit ECG", "PS3.3 A.34", 4, 24, None, None, None, None, ("SL",)),
 }
+
+
+DESCRIPTIONS = {
+    _ROOT + "1": "12-lead ECG",
+    _ROOT + "2": "General ECG",
+    _ROOT + "3": "Ambulatory ECG",
+    GENERAL_32_BIT: "General 32-bit ECG",
+}
+"""Study and Series Description of each class, which docs/conversion.md promises."""
+
+NO_SIGNAL = ("MDC", "10:11248")
+"""No ECG signal is available, PS3.16 CID 3335 "ECG Annotations"."""
 
 
 class Attribute(NamedTuple):
@@ -93,8 +105,9 @@ OBJECT = {
     0x00080070: Attribute("Manufacturer", "LO", "2", "PS3.3 C.7.5.1"),
     0x00080090: Attribute("ReferringPhysicianName", "PN", "2", "PS3.3 C.7.2.1"),
     0x00081010: Attribute("StationName", "SH", "3", "PS3.3 C.7.5.1"),
-    0x00081030: Attribute("StudyDescription", "LO", "3", "PS3.3 C.7.2.1"),
-    0x0008103E: Attribute("SeriesDescription", "LO", "3", "PS3.3 C.7.3.1"),
+    0x00080110: Attribute("CodingSchemeIdentificationSequence", "SQ", "3", "PS3.3 C.12.1"),
+    0x00081030: Attribute("StudyDescription", "LO", "+", "PS3.3 C.7.2.1"),
+    0x0008103E: Attribute("SeriesDescription", "LO", "+", "PS3.3 C.7.3.1"),
     0x00081090: Attribute("ManufacturerModelName", "LO", "3", "PS3.3 C.7.5.1"),
     0x00100010: Attribute("PatientName", "PN", "2", "PS3.3 C.7.1.1"),
     0x00100020: Attribute("PatientID", "LO", "+", "PS3.3 C.7.1.1"),
@@ -106,7 +119,7 @@ OBJECT = {
     0x00120063: Attribute("DeidentificationMethod", "LO", "1", "PS3.3 C.7.1.1"),
     0x00181000: Attribute("DeviceSerialNumber", "LO", "3", "PS3.3 C.7.5.1"),
     0x00181020: Attribute("SoftwareVersions", "LO", "3", "PS3.3 C.7.5.1"),
-    0x0018A001: Attribute("ContributingEquipmentSequence", "SQ", "3", "PS3.3 C.12.1"),
+    0x0018A001: Attribute("ContributingEquipmentSequence", "SQ", "+", "PS3.3 C.12.1"),
     0x0020000D: Attribute("StudyInstanceUID", "UI", "1", "PS3.3 C.7.2.1"),
     0x0020000E: Attribute("SeriesInstanceUID", "UI", "1", "PS3.3 C.7.3.1"),
     0x00200010: Attribute("StudyID", "SH", "2", "PS3.3 C.7.2.1"),
@@ -131,7 +144,13 @@ CONTRIBUTION = {
     0x0018A003: Attribute("ContributionDescription", "ST", "+", "PS3.3 C.12.1"),
     0x0040A170: Attribute("PurposeOfReferenceCodeSequence", "SQ", "1", "PS3.3 C.12.1"),
 }
-"""An item of Contributing Equipment Sequence: what this converter left out."""
+"""An item of Contributing Equipment Sequence: a step of the conversion."""
+
+CODING_SCHEME = {
+    0x00080102: Attribute("CodingSchemeDesignator", "SH", "1", "PS3.3 C.12.1"),
+    0x00080115: Attribute("CodingSchemeName", "ST", "+", "PS3.3 C.12.1"),
+    0x00080116: Attribute("CodingSchemeResponsibleOrganization", "ST", "+", "PS3.3 C.12.1"),
+}
 
 GROUP = {
     0x003A0004: Attribute("WaveformOriginality", "CS", "1", "PS3.3 C.10.9", ("ORIGINAL", "DERIVED")),
@@ -148,7 +167,9 @@ GROUP = {
 
 CHANNEL = {
     0x003A0203: Attribute("ChannelLabel", "SH", "+", "PS3.3 C.10.9"),
+    0x003A0205: Attribute("ChannelStatus", "CS", "3", "PS3.3 C.10.9", ("INVALID", "QUESTIONABLE")),
     0x003A0208: Attribute("ChannelSourceSequence", "SQ", "1", "PS3.3 C.10.9"),
+    0x003A0209: Attribute("ChannelSourceModifiersSequence", "SQ", "3", "PS3.3 C.10.9"),
     0x003A0210: Attribute("ChannelSensitivity", "DS", "1", "PS3.3 C.10.9.1.4.2"),
     0x003A0211: Attribute("ChannelSensitivityUnitsSequence", "SQ", "1", "PS3.3 C.10.9.1.4.2"),
     0x003A0212: Attribute("ChannelSensitivityCorrectionFactor", "DS", "1", "PS3.3 C.10.9.1.4.2"),
@@ -173,6 +194,8 @@ ANNOTATION = {
     0x004008EA: Attribute("MeasurementUnitsCodeSequence", "SQ", "3", "PS3.3 C.10.10"),
     0x0040A043: Attribute("ConceptNameCodeSequence", "SQ", "3", "PS3.3 C.10.10"),
     0x0040A0B0: Attribute("ReferencedWaveformChannels", "US", "1", "PS3.3 C.10.10"),
+    0x0040A130: Attribute("TemporalRangeType", "CS", "3", "PS3.3 C.10.10", ("SEGMENT", "MULTISEGMENT")),
+    0x0040A132: Attribute("ReferencedSamplePositions", "UL", "3", "PS3.3 C.10.10"),
     0x0040A168: Attribute("ConceptCodeSequence", "SQ", "3", "PS3.3 C.10.10"),
     0x0040A180: Attribute("AnnotationGroupNumber", "US", "3", "PS3.3 C.10.10"),
     0x0040A30A: Attribute("NumericValue", "DS", "3", "PS3.3 C.10.10"),
@@ -291,6 +314,9 @@ LEADS = {
 def _short(meaning: str) -> str:
     return meaning.partition(",")[0].removeprefix("Lead ").casefold()
 
+
+MODIFIERS = {"MLI": "2:1", "MLII": "2:2", "MLIII": "2:61"}
+"""Labels of modified limb leads, which share a code → the lead that tells them apart."""
 
 LEAD_OF_NAME = {_short(meaning): code for code, meaning in LEADS.items()}
 """Short name of a lead in lower case (``avr``, ``v1``, ``iii``) → MDC code value."""

@@ -44,6 +44,13 @@ def check_groups(dataset: Dataset) -> Iterator[Violation]:
         yield from _check_samples(where, group)
 
 
+def schemes_of_leads(dataset: Dataset) -> set[str]:
+    """Coding schemes of the channels' sources."""
+    groups = dataset[0x54000100].items if 0x54000100 in dataset else []
+    channels = [item for group in groups if 0x003A0200 in group for item in group[0x003A0200].items]
+    return {scheme for channel in channels if (scheme := _code(channel, 0x003A0208)[0])}
+
+
 def _integer(dataset: Dataset, tag: int) -> int | None:
     return dataset[tag].integer() if tag in dataset else None
 
@@ -86,7 +93,11 @@ def _check_channels(where: str, group: Dataset) -> Iterator[Violation]:
         codes = list(_check_codes(inside, channel))
         yield from codes
         code = _code(channel, 0x003A0208)
-        lead = (*code, text(channel, 0x003A0203))  # some leads share a code that says less than their labels
+        lead = (
+            *code,
+            *_code(channel, 0x003A0209),
+            text(channel, 0x003A0203),
+        )  # some leads share a code that says less than their labels
         if lead in seen:
             message = f"is the lead of channel {seen[lead]}, {' '.join(code)}; it cannot be known which one is right"
             yield Violation(inside + "ChannelSourceSequence", message, OURS)
@@ -138,7 +149,13 @@ def _code(channel: Dataset, tag: int) -> tuple[str, str]:
 def _check_codes(where: str, channel: Dataset) -> Iterator[Violation]:
     """The lead code is one of CID 3001 with its own meaning and label, or a private one; the unit is the millivolt."""
     yield from check_code(where, channel, 0x003A0208)
+    yield from check_code(where, channel, 0x003A0209)
     yield from check_code(where, channel, 0x003A0211)
+    modifier, label = _code(channel, 0x003A0209), text(channel, 0x003A0203)
+    wanted = standard.MODIFIERS.get(label)
+    if _code(channel, 0x003A0208) == ("MDC", "2:126") and wanted and modifier != ("MDC", wanted):
+        message = f"is {modifier[1]!r}; the code of {label!r} says too little without {wanted}"
+        yield Violation(where + "ChannelSourceModifiersSequence", message, f"PS3.3 C.10.9; {OURS}")
     if channel.get(0x003A0211) and channel[0x003A0211].items:
         scheme, unit = _code(channel, 0x003A0211)
         if (scheme, unit) != ("UCUM", "mV"):
@@ -186,6 +203,8 @@ def _check_samples(where: str, group: Dataset) -> Iterator[Violation]:
         content = content[:size]
     samples = np.frombuffer(content, dtype, len(content) // dtype.itemsize)
     yield from _check_padding(where, group, samples)
+    if n_channels:
+        yield from _check_status(where, group, samples[: samples.size - samples.size % n_channels])
     if n_channels and bits > 8 and _is_swapped(samples[: samples.size - samples.size % n_channels], n_channels):
         message = "is smoother with its bytes swapped: it is not little-endian"
         yield Violation(where + "WaveformData", message, "PS3.5 section 7.3")
@@ -207,6 +226,21 @@ def _check_padding(where: str, group: Dataset, samples: npt.NDArray[Any]) -> Ite
     if padding != lowest and samples.size and samples.min() == lowest:
         message = f"does not mark the invalid samples, {lowest}, which would be read as amplitudes"
         yield Violation(where, message, "PS3.3 C.10.9.1.6")
+
+
+def _check_status(where: str, group: Dataset, samples: npt.NDArray[Any]) -> Iterator[Violation]:
+    """Channel Status tells of the samples that have the padding value, by channel; a derived group has none."""
+    channels = group[0x003A0200].items if 0x003A0200 in group else []
+    if text(group, 0x003A0004) == "DERIVED" or not samples.size or len(channels) != _integer(group, 0x003A0005):
+        return
+    value = group[0x5400100A].value[: samples.dtype.itemsize] if 0x5400100A in group else b""
+    frames = samples.reshape(-1, len(channels)) == int.from_bytes(value, "little", signed=True)
+    frames &= bool(value)
+    for n, channel in enumerate(channels):
+        wanted = "INVALID" if frames[:, n].all() else "QUESTIONABLE" if frames[:, n].any() else ""
+        if text(channel, 0x003A0205) != wanted:
+            message = f"is {text(channel, 0x003A0205)!r}; by its samples it is {wanted!r}"
+            yield Violation(f"{where}ChannelDefinitionSequence[{n + 1}].ChannelStatus", message, OURS)
 
 
 def _is_swapped(samples: npt.NDArray[Any], n_channels: int) -> bool:

@@ -16,13 +16,27 @@ _MAX_ST = 1024  # characters, PS3.5 table 6.2-1
 
 
 class Annotation(NamedTuple):
-    """A measurement (code, meaning, value and unit), or a line of text; "" where it is the other."""
+    """A measurement, a line of text, or an interval without a signal; the others' fields are empty.
+
+    Attributes
+    ----------
+    code, meaning, value, unit : str
+        The measurement.
+    text : str
+        The line.
+    channel : int
+        The channel without a signal, from 1; 0 is all channels.
+    positions : tuple of int
+        First and last sample of each interval without a signal, from 1.
+    """
 
     code: str = ""
     meaning: str = ""
     value: str = ""
     unit: str = ""
     text: str = ""
+    channel: int = 0
+    positions: tuple[int, ...] = ()
 
 
 class _Interval(NamedTuple):
@@ -43,6 +57,9 @@ _INTERVALS = (
     _Interval("2:16160", "QT Interval", "qrs_onset", "t_end", 100, 1000),
 )
 _AXES = (("2:16128", "P Axis", "p_axis"), ("2:16132", "QRS Axis", "qrs_axis"), ("2:16136", "T Axis", "t_axis"))
+NO_SIGNAL = ("10:11248", "MDC", "No ECG signal is available")
+"""Value, scheme and meaning of the code of CID 3335 "ECG Annotations" for intervals without valid samples."""
+
 UNITS = {"ms": "millisecond", "deg": "degree", "{H.B.}/min": "heart beats per minute"}
 
 

@@ -20,12 +20,13 @@ _MAX_SH = 16  # characters of a Code Value and of a Channel Label, PS3.5 table 6
 
 
 class Lead(NamedTuple):
-    """A lead: its label in the standard's spelling, and its code."""
+    """A lead: its label in the standard's spelling, its code, and the code that modifies it, "" for none."""
 
     label: str
     code: str
     meaning: str
     scheme: str = MDC
+    modifier: str = ""
 
 
 STANDARD_ORDER = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -73,13 +74,16 @@ _NAMED = {
     "LL": ("2:23", "Left Leg Lead"),
     "RL": ("2:147", "Right Leg Lead"),
 }
+# Leads that share a code, and the lead whose code tells them apart.
+_MODIFIERS = {"MLI": "2:1", "MLII": "2:2", "MLIII": "2:61"}
 _ALIASES = {"vx": "X", "vy": "Y", "vz": "Z", "ml1": "MLI", "ml2": "MLII", "ml3": "MLIII"}
 
 LEADS = tuple(Lead(label, code, f"Lead {label}") for label, code in _LEADS.items()) + tuple(
-    Lead(label, code, meaning) for label, (code, meaning) in _NAMED.items()
+    Lead(label, code, meaning, modifier=_MODIFIERS.get(label, "")) for label, (code, meaning) in _NAMED.items()
 )
 """Every lead that is coded."""
 
+_MEANINGS = {lead.code: lead.meaning for lead in LEADS}
 _BY_NAME = {lead.label.lower(): lead for lead in LEADS}
 _BY_NAME |= {alias: _BY_NAME[label.lower()] for alias, label in _ALIASES.items()}
 
@@ -96,6 +100,11 @@ _FIRST_WORD = re.compile(r"[a-z0-9]+").match
 def _key(name: str) -> str:
     """The key for looking up a name: ``Lead aVR`` is ``avr``."""
     return name.strip().lower().removeprefix("lead ").lstrip()
+
+
+def meaning_of(code: str) -> str:
+    """Code Meaning of an MDC code of a lead."""
+    return _MEANINGS[code]
 
 
 def is_known(name: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
@@ -16,8 +16,8 @@ from typing import NamedTuple
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.dicom import leads, sop_classes
 from wfdb2dicom.dicom.annotations import annotate
+from wfdb2dicom.dicom.attributes import Channel, InstanceAttributes, SharedAttributes, decimal_string
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.dicom.template import Channel, InstanceAttributes, SharedAttributes, decimal_string
 from wfdb2dicom.dicom.uids import ENCODING_VERSION, derive_uid
 from wfdb2dicom.errors import DateError, HeaderError, LeadError, SubjectMismatch, UidError, UnitsError
 from wfdb2dicom.inputs.patients import age_at
@@ -51,7 +51,9 @@ class ObjectDescription:
     Attributes
     ----------
     shared : SharedAttributes
-        Its `padding` is set when the samples are known.
+        Without what depends on the samples, see `wfdb2dicom.dicom.stored_samples`.
+    baselines : tuple of int
+        The WFDB baseline of each channel, counts.
     order : tuple of int or None
         The signal that becomes each channel; None when channels are in the order of the signals.
     time_source : str
@@ -60,6 +62,7 @@ class ObjectDescription:
 
     shared: SharedAttributes
     instance: InstanceAttributes
+    baselines: tuple[int, ...]
     order: tuple[int, ...] | None
     time_source: str
 
@@ -108,7 +111,9 @@ def describe_object(
         all(text.isascii() for text in instance.texts()),
         options,
     )
-    return ObjectDescription(shared, instance, order, time_source)
+    baselines = [signal.baseline for signal in header.signals]
+    in_order = tuple(baselines if order is None else [baselines[n] for n in order])
+    return ObjectDescription(shared, instance, in_order, order, time_source)
 
 
 SignalKey = tuple[str, float, int, str, int]
@@ -145,7 +150,8 @@ def _shared_attributes(
         filter_high=filter_high,
         notch=notch,
         omitted=omitted,
-        ascii=ascii_texts and all(text.isascii() for text in (*labels, *omitted)),
+        issuer=options.issuer_of_patient_id,
+        ascii=ascii_texts and all(text.isascii() for text in (*labels, *omitted, options.issuer_of_patient_id)),
     )
     return shared, order
 
@@ -164,11 +170,6 @@ def is_other(signal: Signal) -> bool:
         return True
     unit = signal.units
     return not (leads.is_known(signal.description) or _VOLTS(unit) or unit.casefold() in _NO_QUANTITY)
-
-
-def with_padding(study: ObjectDescription, padding: int | None) -> ObjectDescription:
-    """The same study with Waveform Padding Value, when its samples hold invalid ones."""
-    return study if padding is None else replace(study, shared=replace(study.shared, padding=padding))
 
 
 def _text(field: str, value: str, limit: int) -> str:
@@ -260,6 +261,7 @@ def _channel(lead: leads.Lead, signal: Signal) -> Channel:
         code=lead.code,
         meaning=lead.meaning,
         scheme=lead.scheme,
+        modifier=lead.modifier,
         sensitivity=decimal_string(1 / per_millivolt),
         baseline=decimal_string(-signal.baseline / per_millivolt),
         skew=str(-signal.skew),

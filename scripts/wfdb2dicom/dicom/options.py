@@ -13,12 +13,15 @@ from wfdb2dicom.dicom.uids import check_root
 from wfdb2dicom.errors import ConfigError
 
 CHOICES = {
+    "baseline": ("source", "zero"),
+    "invalid_samples": ("keep", "hold"),
     "lead_order": ("source", "standard"),
     "other_signals": ("error", "omit"),
     "sop_class": sop_classes.NAMES,
     "unknown_leads": ("error", "local"),
 }
 """The values of each option that has a list of them."""
+_MAX_LO = 64  # characters, PS3.5 table 6.2-1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,12 @@ class Options:
     ----------
     annotations : bool
         Whether measurements and report lines of the acquisition become waveform annotations.
+    baseline : str
+        ``source`` keeps the samples of the record; ``zero`` subtracts their baselines where all still fit.
+    invalid_samples : str
+        ``keep`` keeps them and marks them by Waveform Padding Value; ``hold`` repeats the last valid value.
+    issuer_of_patient_id : str
+        Issuer of Patient ID, "" for none.
     lead_order : str
         ``source`` keeps the order of the WFDB header, ``standard`` is I II III aVR aVL aVF V1–V6, others behind.
     other_signals : str
@@ -43,6 +52,9 @@ class Options:
     """
 
     annotations: bool = False
+    baseline: str = "source"
+    invalid_samples: str = "keep"
+    issuer_of_patient_id: str = ""
     lead_order: str = "source"
     other_signals: str = "error"
     sop_class: str = "auto"
@@ -57,6 +69,12 @@ class Options:
         if not isinstance(self.annotations, bool):
             raise ConfigError(f"annotations: {self.annotations!r} is neither True nor False; write one of them")
         check_root(self.uid_root)
+        issuer = self.issuer_of_patient_id
+        if len(issuer) > _MAX_LO or "\\" in issuer or not issuer.isprintable():
+            raise ConfigError(
+                f"issuer_of_patient_id {issuer!r} is not a DICOM text: at most {_MAX_LO} printable characters, no"
+                " backslash"
+            )
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Options:

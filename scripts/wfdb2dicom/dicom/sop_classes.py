@@ -26,6 +26,8 @@ class SopClass(NamedTuple):
         Its name in the option ``sop_class``.
     uid : str
         SOP Class UID.
+    description : str
+        Study and Series Description.
     max_channels : int
         Channels of a multiplex group.
     max_samples : int or None
@@ -38,6 +40,7 @@ class SopClass(NamedTuple):
 
     name: str
     uid: str
+    description: str
     max_channels: int
     max_samples: int | None
     min_frequency: float
@@ -62,10 +65,10 @@ class SopClass(NamedTuple):
 _ANY = float("inf")
 _ROOT = "1.2.840.10008.5.1.4.1.1.9.1."
 SOP_CLASSES = (
-    SopClass("12-lead", _ROOT + "1", 13, 16_384, 200, 1000, 16),
-    SopClass("general", _ROOT + "2", 24, None, 200, 1000, 16),
-    SopClass("ambulatory", _ROOT + "3", 12, None, 50, 1000, 16),
-    SopClass("general-32bit", _ROOT + "4", 24, None, 0, _ANY, 32),
+    SopClass("12-lead", _ROOT + "1", "12-lead ECG", 13, 16_384, 200, 1000, 16),
+    SopClass("general", _ROOT + "2", "General ECG", 24, None, 200, 1000, 16),
+    SopClass("ambulatory", _ROOT + "3", "Ambulatory ECG", 12, None, 50, 1000, 16),
+    SopClass("general-32bit", _ROOT + "4", "General 32-bit ECG", 24, None, 0, _ANY, 32),
 )
 NAMES = (AUTO, *(sop_class.name for sop_class in SOP_CLASSES))
 

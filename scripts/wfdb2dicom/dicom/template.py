@@ -6,20 +6,18 @@ each. Tests prove that pydicom, given the same attributes, writes the same bytes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
-from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
 from wfdb2dicom.dicom import elements
-from wfdb2dicom.dicom.annotations import UNITS, Annotation
+from wfdb2dicom.dicom.annotations import NO_SIGNAL, UNITS, Annotation
+from wfdb2dicom.dicom.attributes import Channel, InstanceAttributes, SharedAttributes
 from wfdb2dicom.dicom.elements import Attributes, Value
-from wfdb2dicom.dicom.sop_classes import SopClass
+from wfdb2dicom.dicom.leads import LOCAL_SCHEME, MDC, meaning_of
 from wfdb2dicom.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-MAX_DS = 16  # characters of a decimal string, PS3.5 table 6.2-1
 _MAX_ST = 1024
 # Enhanced General Equipment (PS3.3 C.7.5.2), mandatory in General 32-bit ECG: the equipment that produced the object is
 # this converter. WFDB does not know the recorder, and software has no serial number.
@@ -29,123 +27,19 @@ _EQUIPMENT = {
     "DeviceSerialNumber": "NONE",
     "SoftwareVersions": IMPLEMENTATION_VERSION_NAME,
 }
+# Read by wfdb2dicom.dicom.changes, which shares nothing with the encoder.
+_OMITTED = "Signals that are not an ECG were left out: "
+_SUBTRACTED = "Baselines were subtracted from the samples: "
+_LOCAL_CODES: Attributes = {
+    "CodingSchemeDesignator": LOCAL_SCHEME,
+    "CodingSchemeName": "Lead names that the WFDB record has and CID 3001 has not",
+    "CodingSchemeResponsibleOrganization": "wfdb2dicom",
+}
 DEIDENTIFICATION = "De-identified by the publisher of the WFDB data; dates shifted"
-
-
-class Channel(NamedTuple):  # a tuple, because shared attributes are looked up by their channels: it hashes fast
-    """A channel definition; decimal strings are as DICOM holds them, millivolt and samples their units."""
-
-    label: str
-    code: str
-    meaning: str
-    sensitivity: str
-    baseline: str
-    skew: str = "0"
-    scheme: str = "MDC"
-
-
-@dataclass(frozen=True, slots=True)
-class SharedAttributes:
-    """The attributes that many objects share: all but `InstanceAttributes` and samples.
-
-    Attributes
-    ----------
-    frequency : str
-        Sampling frequency, Hz.
-    filter_low, filter_high, notch : str
-        Hz, "" when unknown.
-    padding : int or None
-        The value of invalid samples, None when there are none.
-    omitted : tuple of str
-        Names of signals of the record that the object does not hold.
-    ascii : bool
-        Whether all text is ASCII; else Specific Character Set is ISO_IR 192.
-    """
-
-    sop_class: SopClass
-    frequency: str
-    n_samples: int
-    channels: tuple[Channel, ...]
-    filter_low: str = ""
-    filter_high: str = ""
-    notch: str = ""
-    padding: int | None = None
-    omitted: tuple[str, ...] = ()
-    ascii: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceAttributes:
-    """The values of one object alone; `station` and `patient_age` are absent when empty."""
-
-    sop_instance_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-    moment: datetime
-    patient_id: str
-    study_id: str
-    station: str = ""
-    patient_sex: str = ""
-    patient_age: str = ""
-    annotations: tuple[Annotation, ...] = ()
-
-    def texts(self) -> list[str]:
-        """All values that may hold characters other than ASCII."""
-        return [self.patient_id, self.study_id, self.station, *(a.text for a in self.annotations)]
-
-    def values(self) -> dict[str, str]:
-        """DICOM keyword → value, for every attribute that is neither shared nor a sequence."""
-        at = self.moment
-        date, time = f"{at.year:04d}{at.month:02d}{at.day:02d}", f"{at.hour:02d}{at.minute:02d}{at.second:02d}"
-        if at.microsecond:
-            time += f".{at.microsecond:06d}"
-        return {
-            "SOPInstanceUID": self.sop_instance_uid,
-            "StudyDate": date,
-            "StudyTime": time,
-            "ContentDate": date,
-            "ContentTime": time,
-            "AcquisitionDateTime": date + time,
-            "StationName": self.station,
-            "PatientID": self.patient_id,
-            "PatientSex": self.patient_sex,
-            "PatientAge": self.patient_age,
-            "StudyInstanceUID": self.study_instance_uid,
-            "SeriesInstanceUID": self.series_instance_uid,
-            "StudyID": self.study_id,
-        }
 
 
 _SPECIMEN = InstanceAttributes("", "", "", datetime(2000, 1, 1), "", "")
 _ABSENT_WHEN_EMPTY = {"StationName", "PatientAge"}  # type 3: no value, no attribute
-
-
-@lru_cache(maxsize=4096)
-def decimal_string(value: Fraction) -> str:
-    """The decimal string of at most 16 characters that comes closest to `value`.
-
-    PS3.5 table 6.2-1 allows fixed and exponential notation; the one that keeps more digits wins.
-    """
-    best = ("", (Fraction(-1), False, 0))
-    for digits in range(17, 0, -1):
-        for text in (f"{float(value):.{digits}g}", f"{float(value):.{digits - 1}e}", f"{float(value):.{digits}f}"):
-            short = _shorten(text)
-            if len(short) > MAX_DS:
-                continue
-            rank = (abs(Fraction(short) - value), "e" in short, len(short))
-            if not best[0] or rank < best[1]:
-                best = (short, rank)
-    return best[0]
-
-
-def _shorten(text: str) -> str:
-    """Drop the zeros and signs of a number's text that carry nothing."""
-    mantissa, _, exponent = text.partition("e")
-    if "." in mantissa:
-        mantissa = mantissa.rstrip("0").rstrip(".")
-    if mantissa in ("-0", ""):
-        mantissa = "0"
-    return f"{mantissa}e{int(exponent)}" if exponent and int(exponent) else mantissa
 
 
 def _code(value: str, scheme: str, meaning: str) -> Attributes:
@@ -159,7 +53,7 @@ def _channel_definition(channel: Channel, shared: SharedAttributes) -> Attribute
         "FilterHighFrequency": shared.filter_high,
         "NotchFilterFrequency": shared.notch,
     }
-    return {
+    definition: dict[str, Value] = {
         "ChannelLabel": channel.label,
         "ChannelSourceSequence": [_code(channel.code, channel.scheme, channel.meaning)],
         "ChannelSensitivity": channel.sensitivity,
@@ -170,13 +64,18 @@ def _channel_definition(channel: Channel, shared: SharedAttributes) -> Attribute
         "WaveformBitsStored": (shared.sop_class.bits,),
         **{keyword: value for keyword, value in filters.items() if value},
     }
+    if channel.status:
+        definition["ChannelStatus"] = channel.status
+    if channel.modifier:
+        definition["ChannelSourceModifiersSequence"] = [_code(channel.modifier, MDC, meaning_of(channel.modifier))]
+    return definition
 
 
 def _multiplex_group(shared: SharedAttributes) -> Attributes:
     """A multiplex group without its samples."""
     bits = shared.sop_class.bits
     group: dict[str, Value] = {
-        "WaveformOriginality": "ORIGINAL",
+        "WaveformOriginality": "DERIVED" if shared.held else "ORIGINAL",
         "NumberOfWaveformChannels": (len(shared.channels),),
         "NumberOfWaveformSamples": (shared.n_samples,),
         "SamplingFrequency": shared.frequency,
@@ -190,23 +89,37 @@ def _multiplex_group(shared: SharedAttributes) -> Attributes:
     return group
 
 
-def describe_omission(omitted: Sequence[str]) -> str:
-    """Text of Contribution Description about signals left out; an ST has at most 1024 characters."""
-    return f"Signals that are no ECG were left out: {', '.join(omitted)}"[:_MAX_ST]
+def contributions(shared: SharedAttributes) -> list[str]:
+    """What the converter did to the recording, a Contribution Description each; an ST has at most 1024 characters."""
+    found = ["Converted from a WFDB record"]
+    if shared.omitted:
+        found.append(f"{_OMITTED}{', '.join(shared.omitted)}"[:_MAX_ST])
+    if shared.subtracted:
+        found.append(f"{_SUBTRACTED}{', '.join(map(str, shared.subtracted))}")
+    if shared.held:
+        found.append("Invalid samples were replaced by the last valid value")
+    return found
 
 
-def _contribution(omitted: Sequence[str]) -> Attributes:
-    """The converter's part in the object (PS3.3 C.12.1, Contributing Equipment Sequence)."""
+def _contribution(description: str) -> Attributes:
+    """A step of the conversion (PS3.3 C.12.1, Contributing Equipment Sequence)."""
     return {
         "Manufacturer": _EQUIPMENT["Manufacturer"],
         "SoftwareVersions": _EQUIPMENT["SoftwareVersions"],
-        "ContributionDescription": describe_omission(omitted),
+        "ContributionDescription": description,
         "PurposeOfReferenceCodeSequence": [_code("109102", "DCM", "Processing Equipment")],  # CID 7005
     }
 
 
 def _annotation(annotation: Annotation) -> Attributes:
-    """An item of Waveform Annotation Sequence about all channels of the first multiplex group."""
+    """An item of Waveform Annotation Sequence about one channel of the first multiplex group, or all of them."""
+    if annotation.positions:
+        return {
+            "TemporalRangeType": "SEGMENT" if len(annotation.positions) == 2 else "MULTISEGMENT",
+            "ReferencedSamplePositions": annotation.positions,
+            "ConceptNameCodeSequence": [_code(*NO_SIGNAL)],
+            "ReferencedWaveformChannels": (1, annotation.channel),
+        }
     if annotation.text:
         what: dict[str, Value] = {"UnformattedTextValue": annotation.text}
     else:
@@ -231,16 +144,21 @@ def _file_meta(shared: SharedAttributes) -> dict[str, Value]:
 
 def _constants(shared: SharedAttributes) -> dict[str, Value]:
     """The shared attributes without the waveform."""
+    local = any(channel.scheme == LOCAL_SCHEME for channel in shared.channels)
     empty = ("AccessionNumber", "Manufacturer", "ReferringPhysicianName", "PatientName", "PatientBirthDate")
     return {
         **dict.fromkeys(empty, ""),
         **({} if shared.ascii else {"SpecificCharacterSet": "ISO_IR 192"}),
         "SOPClassUID": shared.sop_class.uid,
+        **({"CodingSchemeIdentificationSequence": [_LOCAL_CODES]} if local else {}),
         "Modality": "ECG",
+        "StudyDescription": shared.sop_class.description,
+        "SeriesDescription": shared.sop_class.description,
+        **({"IssuerOfPatientID": shared.issuer} if shared.issuer else {}),
         **(_EQUIPMENT if shared.sop_class.bits == 32 else {}),
         "PatientIdentityRemoved": "YES",
         "DeidentificationMethod": DEIDENTIFICATION,
-        **({"ContributingEquipmentSequence": [_contribution(shared.omitted)]} if shared.omitted else {}),
+        "ContributingEquipmentSequence": [_contribution(description) for description in contributions(shared)],
         "SeriesNumber": "1",
         "InstanceNumber": "1",
         "LongitudinalTemporalInformationModified": "MODIFIED",

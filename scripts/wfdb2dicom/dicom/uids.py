@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from wfdb2dicom.errors import ConfigError
 
-ENCODING_VERSION = 1
+ENCODING_VERSION = 2
 """Raised whenever the same input gives other bytes; part of every SOP Instance UID."""
 
 IMPLEMENTATION_CLASS_UID = "2.25.138469238650186953893129432177401528714"

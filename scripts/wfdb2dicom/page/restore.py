@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wfdb2dicom.dicom import changes
 from wfdb2dicom.dicom.part10 import Dataset, MalformedError, number, parse, text
 from wfdb2dicom.errors import ConfigError, StudyError
 from wfdb2dicom.system.whole_file import replace_file
@@ -106,11 +107,13 @@ def _restore(dataset: Dataset, name: str, order: str | Sequence[str], signal_for
     name = name or text(dataset, 0x00200010)
     if not _RECORD_NAME(name):
         raise RestoreError(f"{name!r} is not a name for a WFDB record (letters, digits, - and _): give one")
-    samples, bits = _samples(groups[0])
+    stored, bits = _samples(groups[0])
     channels = [_channel(item) for item in groups[0][0x003A0200].items]
     places = _places([channel.label for channel in channels], order)
+    invalid = _invalid(dataset, groups[0], stored, bits)
+    samples, channels = _with_baselines(dataset, stored, channels, invalid)
     signal_format = signal_format or bits
-    samples = _for_format(samples[:, places], groups[0], bits, signal_format)
+    samples = _for_format(samples[:, places], invalid[:, places], bits, signal_format)
     header = _header(dataset, groups[0], name, signal_format, [channels[n] for n in places], samples)
     return Restored(name, header, _pack(samples, signal_format))
 
@@ -171,18 +174,48 @@ def _places(labels: Sequence[str], order: str | Sequence[str]) -> list[int]:
     return sorted(range(len(labels)), key=lambda n: rank.get(labels[n].casefold(), len(rank)))
 
 
-def _for_format(samples: npt.NDArray[Any], group: Dataset, bits: int, signal_format: int) -> npt.NDArray[Any]:
+def _invalid(dataset: Dataset, group: Dataset, stored: npt.NDArray[Any], bits: int) -> npt.NDArray[np.bool_]:
+    """Which samples were invalid in the record: those with the padding value, and those that hold another's value."""
+    invalid: npt.NDArray[np.bool_] = np.zeros(stored.shape, np.bool_)
+    if 0x5400100A in group:
+        invalid |= stored == int.from_bytes(group[0x5400100A].value[: bits // 8], "little", signed=True)
+    for interval in changes.intervals(dataset):
+        if interval.channel >= stored.shape[1] or interval.stop > len(stored):
+            raise RestoreError(f"samples {interval.start + 1} to {interval.stop} of an annotation do not exist")
+        invalid[interval.start : interval.stop, interval.channel] = True
+    return invalid
+
+
+def _with_baselines(
+    dataset: Dataset, stored: npt.NDArray[Any], channels: list[_Channel], invalid: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[Any], list[_Channel]]:
+    """Samples and channels as before baselines were subtracted, where the object says that they were."""
+    baselines = changes.subtracted(dataset)
+    if not baselines:
+        return stored, channels
+    if len(baselines) != len(channels):
+        raise RestoreError(f"{len(baselines)} baselines were subtracted from {len(channels)} channels")
+    limits = np.iinfo(stored.dtype)
+    samples = stored.astype(np.int64) + np.array(baselines, np.int64)
+    samples[invalid] = limits.min
+    if samples.min() < limits.min or samples.max() > limits.max:
+        raise RestoreError("samples with the baselines that were subtracted do not fit; the object was changed")
+    channels = [replace(channel, baseline=baseline) for channel, baseline in zip(channels, baselines, strict=True)]
+    return samples.astype(stored.dtype), channels
+
+
+def _for_format(
+    samples: npt.NDArray[Any], invalid: npt.NDArray[np.bool_], bits: int, signal_format: int
+) -> npt.NDArray[Any]:
     """Samples that the format can hold, invalid ones as it marks them."""
     if signal_format not in _INVALID or (signal_format < bits and signal_format == 16):
         raise RestoreError(f"samples of {bits} bits cannot be written in format {signal_format}")
-    invalid = _INVALID[signal_format]
+    marker = _INVALID[signal_format]
     if signal_format != bits:
         samples = samples.astype("<i4")
-    if 0x5400100A in group:
-        padding = int.from_bytes(group[0x5400100A].value[: bits // 8], "little", signed=True)
-        if padding != invalid:
-            samples = np.where(samples == padding, np.array(invalid, samples.dtype), samples)
-    if signal_format < bits and (int(samples.min()) < invalid or int(samples.max()) >= -invalid):
+    if invalid.any():
+        samples = np.where(invalid, np.array(marker, samples.dtype), samples)
+    if signal_format < bits and (int(samples.min()) < marker or int(samples.max()) >= -marker):
         raise RestoreError(f"samples from {samples.min()} to {samples.max()} do not fit in format {signal_format}")
     return np.ascontiguousarray(samples)
 
@@ -223,9 +256,8 @@ def _header(
         )
     if patient := text(dataset, 0x00100020):
         lines.append(f"# <subject_id>: {patient}")
-    for item in dataset[0x0018A001].items if 0x0018A001 in dataset else []:
-        if what := " ".join(text(item, 0x0018A003).split()):  # which signals of the source are not here
-            lines.append(f"# {what}")
+    omitted = [what for what in changes.descriptions(dataset) if what.startswith(changes.OMITTED)]
+    lines += [f"# {what}" for what in omitted]
     if broken := next((line for line in lines if not line.isprintable()), None):
         raise RestoreError(f"{broken!r} cannot be a line of a WFDB header: it has characters that are not printable")
     return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")

@@ -40,6 +40,8 @@ COLUMNS = (  # name, type, meaning
     ("invalid_samples", pa.int32(), "Samples without a value, which have the padding value, over all leads."),
     ("invalid_leads", _NAMES, "The leads that have invalid samples."),
     ("flat_leads", _NAMES, "The leads in which all samples are equal."),
+    ("baseline", _TEXT, "zero where the WFDB baselines were subtracted from the samples, else source."),
+    ("originality", _TEXT, "DERIVED where invalid samples hold the last valid value, else ORIGINAL."),
     ("omitted_signals", _NAMES, "Signals that are not an ECG and were left out."),
     ("filter_low", pa.float64(), "High-pass cut-off in hertz: Filter Low Frequency."),
     ("filter_high", pa.float64(), "Low-pass cut-off in hertz: Filter High Frequency."),
@@ -114,6 +116,14 @@ def tabulate(rows: Sequence[tuple[PlanRow, ReceiptRow]], dcm_dir: str) -> pa.Tab
         ],
         "invalid_samples": [sum(leads.values()) if ok else None for leads, ok in zip(invalid, good, strict=True)],
         "invalid_leads": [list(leads) if ok else None for leads, ok in zip(invalid, good, strict=True)],
+        "baseline": [
+            ("zero" if fact.get("subtracted_baselines") else "source") if ok else None
+            for fact, ok in zip(facts, good, strict=True)
+        ],
+        "originality": [
+            ("DERIVED" if fact.get("held") else "ORIGINAL") if ok else None
+            for fact, ok in zip(facts, good, strict=True)
+        ],
         "record": [plan.record or None for plan, _ in rows],
     }
     columns |= {name: [fact.get(name) or None for fact in facts] for name in _TEXTS}

@@ -75,8 +75,8 @@ class OutputTree:
         """Whether the tree has a file or link of this name."""
         return os.path.lexists(self.path(relative))
 
-    def read(self, relative: str, size: int) -> tuple[bytes, int] | None:
-        """Content and mtime_ns of a file that has exactly `size` bytes; None for any other or none.
+    def read(self, relative: str, size: int, most: int = 0) -> tuple[bytes, int] | None:
+        """Content and mtime_ns of a file that has `size` bytes, or up to `most`; None for any other or none.
 
         Links are not followed: a link in the file's place is not a file that this program wrote.
         """
@@ -86,10 +86,10 @@ class OutputTree:
             return None
         try:
             status = os.fstat(fd)
-            if status.st_size != size:
+            if not size <= status.st_size <= max(size, most):
                 return None
-            content = read_fully(fd, size)
-            return (content, status.st_mtime_ns) if len(content) == size else None
+            content = read_fully(fd, status.st_size)
+            return (content, status.st_mtime_ns) if len(content) == status.st_size else None
         except OSError:
             return None
         finally:

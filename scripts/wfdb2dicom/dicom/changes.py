@@ -1,0 +1,70 @@
+"""The changes to a record's samples that an object states: signals left out, baselines subtracted, values held."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from wfdb2dicom.dicom.part10 import Dataset, text
+
+OMITTED = "Signals that are not an ECG were left out: "
+SUBTRACTED = "Baselines were subtracted from the samples: "
+_NO_SIGNAL = ("MDC", "10:11248")  # PS3.16 CID 3335
+
+
+class Interval(NamedTuple):
+    """Samples without a signal: the index of the channel, and those from `start` to before `stop`."""
+
+    channel: int
+    start: int
+    stop: int
+
+
+def descriptions(dataset: Dataset) -> list[str]:
+    """Contribution Description of each step on the way to the object."""
+    items = dataset[0x0018A001].items if 0x0018A001 in dataset else []
+    return [text(item, 0x0018A003) for item in items]
+
+
+def subtracted(dataset: Dataset) -> tuple[int, ...]:
+    """The WFDB baseline that was subtracted from each channel, () when none was.
+
+    Raises
+    ------
+    ValueError
+        When the object does not state them as numbers.
+    """
+    for description in descriptions(dataset):
+        if description.startswith(SUBTRACTED):
+            return tuple(int(number) for number in description.removeprefix(SUBTRACTED).split(", "))
+    return ()
+
+
+def intervals(dataset: Dataset) -> list[Interval]:
+    """The intervals in which the last valid value takes the place of invalid samples.
+
+    Raises
+    ------
+    ValueError
+        When positions are not pairs of first and last sample, or no channel is named.
+    """
+    found = []
+    for item in dataset[0x0040B020].items if 0x0040B020 in dataset else []:
+        names = item[0x0040A043].items if 0x0040A043 in item else []
+        if not names or (text(names[0], 0x00080102), text(names[0], 0x00080100)) != _NO_SIGNAL:
+            continue
+        channels = _integers(item, 0x0040A0B0, "H")
+        positions = _integers(item, 0x0040A132, "I")
+        if len(channels) != 2 or channels[0] != 1 or not channels[1] or not positions or len(positions) % 2:
+            raise ValueError(f"an interval without a signal has channels {channels} and {len(positions)} positions")
+        for first, last in zip(positions[::2], positions[1::2], strict=True):
+            if not 1 <= first <= last:
+                raise ValueError(f"an interval without a signal goes from sample {first} to {last}")
+            found.append(Interval(channels[1] - 1, first - 1, last))
+    return found
+
+
+def _integers(item: Dataset, tag: int, kind: str) -> tuple[int, ...]:
+    value = item[tag].value if tag in item else b""
+    size = struct.calcsize(kind)
+    return struct.unpack(f"<{len(value) // size}{kind}", value[: len(value) // size * size])
