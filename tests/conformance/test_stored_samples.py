@@ -132,11 +132,15 @@ def unmarked(ds: FileDataset) -> None:
     del ds.WaveformAnnotationSequence
 
 
+def undescribed(ds: FileDataset) -> None:
+    del ds.WaveformSequence[0].ChannelDefinitionSequence[0].ChannelDerivationDescription
+
+
 def title(ds: FileDataset) -> None:
     ds.StudyDescription = "ECG of 12 leads"
 
 
-@pytest.mark.parametrize("mutate", [derived, status, beyond, kind, unmarked, title])
+@pytest.mark.parametrize("mutate", [derived, status, beyond, kind, unmarked, undescribed, title])
 def test_the_checker_objects_to_what_contradicts_the_samples(
     gaps: Path, tmp_path: Path, mutate: Callable[[FileDataset], None]
 ) -> None:

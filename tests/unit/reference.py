@@ -48,6 +48,8 @@ def _channel_definition(channel: Channel, shared: SharedAttributes) -> Dataset:
     item.ChannelLabel = channel.label
     if channel.status:
         item.ChannelStatus = channel.status
+        if shared.held:
+            item.ChannelDerivationDescription = "Invalid samples hold the last valid value"
     if channel.modifier:
         names = {"2:1": "Lead I", "2:2": "Lead II", "2:61": "Lead III"}
         item.ChannelSourceModifiersSequence = [code_item(channel.modifier, "MDC", names[channel.modifier])]

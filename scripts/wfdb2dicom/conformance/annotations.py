@@ -73,7 +73,7 @@ def _check_range(where: str, annotation: Dataset, groups: list[Dataset]) -> Iter
     wanted = "SEGMENT" if len(pairs) == 1 else "MULTISEGMENT"
     if text(annotation, 0x0040A130) != wanted:
         message = f"is {text(annotation, 0x0040A130)!r} for {len(pairs)} intervals, not {wanted!r}"
-        yield Violation(where + "TemporalRangeType", message, "PS3.3 C.18.5.1.1")
+        yield Violation(where + "TemporalRangeType", message, "PS3.3 C.10.10.1.2")
     name = _first(annotation, 0x0040A043)
     if (text(name, 0x00080102), text(name, 0x00080100)) != standard.NO_SIGNAL:
         message = "is not that of an interval without a signal, 10:11248 of MDC"

@@ -170,6 +170,7 @@ CHANNEL = {
     0x003A0205: Attribute("ChannelStatus", "CS", "3", "PS3.3 C.10.9", ("INVALID", "QUESTIONABLE")),
     0x003A0208: Attribute("ChannelSourceSequence", "SQ", "1", "PS3.3 C.10.9"),
     0x003A0209: Attribute("ChannelSourceModifiersSequence", "SQ", "3", "PS3.3 C.10.9"),
+    0x003A020C: Attribute("ChannelDerivationDescription", "LO", "3", "PS3.3 C.10.9"),
     0x003A0210: Attribute("ChannelSensitivity", "DS", "1", "PS3.3 C.10.9.1.4.2"),
     0x003A0211: Attribute("ChannelSensitivityUnitsSequence", "SQ", "1", "PS3.3 C.10.9.1.4.2"),
     0x003A0212: Attribute("ChannelSensitivityCorrectionFactor", "DS", "1", "PS3.3 C.10.9.1.4.2"),

@@ -229,9 +229,14 @@ def _check_padding(where: str, group: Dataset, samples: npt.NDArray[Any]) -> Ite
 
 
 def _check_status(where: str, group: Dataset, samples: npt.NDArray[Any]) -> Iterator[Violation]:
-    """Channel Status tells of the samples that have the padding value, by channel; a derived group has none."""
+    """Channel Status agrees with the padding value; in a derived group, with Channel Derivation Description."""
     channels = group[0x003A0200].items if 0x003A0200 in group else []
-    if text(group, 0x003A0004) == "DERIVED" or not samples.size or len(channels) != _integer(group, 0x003A0005):
+    derived = text(group, 0x003A0004) == "DERIVED"
+    for n, channel in enumerate(channels):
+        if (0x003A020C in channel) != (derived and bool(text(channel, 0x003A0205))):
+            message = "is absent from a channel with held samples, or present in another"
+            yield Violation(f"{where}ChannelDefinitionSequence[{n + 1}].ChannelDerivationDescription", message, OURS)
+    if derived or not samples.size or len(channels) != _integer(group, 0x003A0005):
         return
     value = group[0x5400100A].value[: samples.dtype.itemsize] if 0x5400100A in group else b""
     frames = samples.reshape(-1, len(channels)) == int.from_bytes(value, "little", signed=True)

@@ -72,6 +72,7 @@ TAGS = {
     "ChannelStatus": (0x003A0205, "CS"),
     "ChannelSourceSequence": (0x003A0208, "SQ"),
     "ChannelSourceModifiersSequence": (0x003A0209, "SQ"),
+    "ChannelDerivationDescription": (0x003A020C, "LO"),
     "ChannelSensitivity": (0x003A0210, "DS"),
     "ChannelSensitivityUnitsSequence": (0x003A0211, "SQ"),
     "ChannelSensitivityCorrectionFactor": (0x003A0212, "DS"),

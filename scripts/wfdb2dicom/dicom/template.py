@@ -66,6 +66,8 @@ def _channel_definition(channel: Channel, shared: SharedAttributes) -> Attribute
     }
     if channel.status:
         definition["ChannelStatus"] = channel.status
+        if shared.held:
+            definition["ChannelDerivationDescription"] = "Invalid samples hold the last valid value"
     if channel.modifier:
         definition["ChannelSourceModifiersSequence"] = [_code(channel.modifier, MDC, meaning_of(channel.modifier))]
     return definition
