@@ -326,7 +326,9 @@ def _encode_samples(
     names = [signal.description for signal in header.signals]
     counts, marker = find_invalid(header.signals, samples)
     channels = samples if study.order is None else samples[:, study.order]
-    study, channels = store(study, channels.astype(_dtype(study), copy=False), marker, options)
+    if channels.dtype != (dtype := _dtype(study)):
+        channels = channels.astype(dtype)
+    study, channels = store(study, channels, marker, options)
     found = {
         "invalid_samples": {names[n]: count for n, count in counts.items()},
         "flat_leads": [names[n] for n in find_flat(samples, sums)],

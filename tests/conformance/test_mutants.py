@@ -265,7 +265,7 @@ PLACES: dict[str, Callable[[Dataset], Dataset]] = {
     "last channel ": lambda ds: channel(ds, -1),
 }
 # Attributes that a good object need not have: tests/conformance/test_stored_samples.py makes mutants of these.
-ABSENT = {"ChannelTimeSkew", "ChannelStatus", "ChannelSourceModifiersSequence"}
+ABSENT = {"ChannelTimeSkew", "ChannelStatus", "ChannelSourceModifiersSequence", "ChannelDerivationDescription"}
 ATTRIBUTES = {
     "": [a.keyword for a in standard.OBJECT.values() if a.need != "3"],
     "group ": [a.keyword for a in standard.GROUP.values()],

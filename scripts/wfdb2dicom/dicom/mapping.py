@@ -103,7 +103,7 @@ def describe_object(
         patient_age=age_at(acquisition.anchor_age, acquisition.anchor_year, moment.year),
         annotations=annotate(acquisition) if options.annotations else (),
     )
-    shared, order = _shared_attributes(
+    shared, baselines, order = _shared_attributes(
         tuple([signal[:5] for signal in header.signals]),
         _Shape(header.n_samples or 0, header.sampling_frequency, bits),
         (acquisition.filter_low, acquisition.filter_high, acquisition.notch),
@@ -111,9 +111,7 @@ def describe_object(
         all(text.isascii() for text in instance.texts()),
         options,
     )
-    baselines = [signal.baseline for signal in header.signals]
-    in_order = tuple(baselines if order is None else [baselines[n] for n in order])
-    return ObjectDescription(shared, instance, in_order, order, time_source)
+    return ObjectDescription(shared, instance, baselines, order, time_source)
 
 
 SignalKey = tuple[str, float, int, str, int]
@@ -136,8 +134,8 @@ def _shared_attributes(
     omitted: tuple[str, ...],
     ascii_texts: bool,
     options: Options,
-) -> tuple[SharedAttributes, tuple[int, ...] | None]:
-    """The attributes that a study's object shares with others, and the order of its channels."""
+) -> tuple[SharedAttributes, tuple[int, ...], tuple[int, ...] | None]:
+    """The attributes that a study's object shares with others, the baselines and the order of its channels."""
     channels, order = _channels(signals, options.lead_order, options.unknown_leads)
     labels = [channel.label for channel in channels]
     filter_low, filter_high, notch = filters
@@ -153,7 +151,8 @@ def _shared_attributes(
         issuer=options.issuer_of_patient_id,
         ascii=ascii_texts and all(text.isascii() for text in (*labels, *omitted, options.issuer_of_patient_id)),
     )
-    return shared, order
+    baselines = [Signal(*signal).baseline for signal in signals]
+    return shared, tuple(baselines if order is None else [baselines[n] for n in order]), order
 
 
 def _study_id(header: Header, acquisition: Acquisition) -> str:
