@@ -14,7 +14,8 @@ from wfdb2dicom.inputs.columns import StudyColumns
 from wfdb2dicom.inputs.csv_text import RowWriter, iter_rows
 from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.shared_files import Files, find_shared
-from wfdb2dicom.inputs.studies import Study, identify, read_studies, study_key
+from wfdb2dicom.inputs.studies import Study, read_studies
+from wfdb2dicom.inputs.study_ids import identify, study_key
 
 SUBJECT, STUDY = "10000032", "40689238"
 RECORD = f"files/p1000/p{SUBJECT}/s{STUDY}/{STUDY}"

@@ -15,6 +15,7 @@ from wfdb2dicom.system import current_run, lock
 from wfdb2dicom.batches import freshness, plan_files
 from wfdb2dicom.batches.tables import read_generation
 from wfdb2dicom.batches.token import results_token
+from wfdb2dicom.inputs import records_csv
 from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log
 from wfdb2dicom.inputs.inside_wfdb_dir import find_tables
 from wfdb2dicom.errors import ConfigError
@@ -51,6 +52,12 @@ def tables_in_wfdb_dir(options):
     return found
 
 
+def studies_of_records(options, found):
+    """The study CSV that takes the place of a RECORDS, written by the process that decides what to run."""
+    made = records_csv.studies_of_records(options, found.get("input_csv", ""), write=workflow.is_main_process)
+    return {"input_csv": made} if made else {}
+
+
 def read_config():
     """The complete options; what the `config:` of a module leaves out has its default too."""
     if set("{}") & set(str(ROOT)):
@@ -58,7 +65,8 @@ def read_config():
     as_module = workflow.modifier.skip_configfile
     try:
         options = complete(config, load_configfile(ROOT / "config.yaml"), ROOT / "workflow/schemas/config.schema.yaml")
-        options |= tables_in_wfdb_dir(options) if not as_module else {}
+        found = tables_in_wfdb_dir(options) if not as_module else {}
+        options |= found | studies_of_records(options, found)
         # Jobs on other nodes need not look again. A module's inputs may be made by rules of the workflow around it.
         if workflow.is_main_process:
             refuse_prefix("results/plan", options["dcm_dir"], options["output_csv"])

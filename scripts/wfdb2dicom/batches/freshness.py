@@ -137,7 +137,7 @@ def stored_plan_token(plans: Path) -> str:
 
 
 def store_plan_token(
-    plans: Path, token: str, inputs: Mapping[str, str] | None = None, answers: Mapping[str, bool] | None = None
+    plans: Path, token: str, inputs: Mapping[str, str] | None = None, answers: Mapping[str, bool | str] | None = None
 ) -> None:
     """Store the token that a plan was given, once the plan is whole.
 
@@ -190,11 +190,11 @@ def anything_changed(plans: Path, receipts: Path, policy: Policy, *, processes: 
         return any(looks)
 
 
-def _lie_as_before(wfdb_dir: str, answers: dict[str, bool]) -> bool:
+def _lie_as_before(wfdb_dir: str, answers: dict[str, bool | str]) -> bool:
     """Whether records lie where the last plan found them, as far as it asked."""
     from wfdb2dicom.inputs.locator import Locator  # 10 ms of imports that batch jobs do not need
 
-    return Locator(Path(wfdb_dir)).answers_are(answers)
+    return Locator(Path(wfdb_dir)).still_answers(answers)
 
 
 def _changed_by_program(plans: Path, receipts: Path, policy: Policy) -> bool:

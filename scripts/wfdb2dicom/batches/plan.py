@@ -281,7 +281,7 @@ def batch_count(studies: int, studies_per_job: int | str, largest: int = LARGEST
 def batch_name(study_id: str, count: int) -> str:
     """The batch of a study: ``<count>-<index>`` by a hash of its id, or the id itself where `count` is 0."""
     if count == 0:
-        return study_id  # of letters, digits and ._- only, see `wfdb2dicom.inputs.studies`
+        return study_id.replace("/", "~")  # of letters, digits and ._-/ only, see `wfdb2dicom.inputs.study_ids`
     digest = blake2b(study_id.encode("utf-8", "surrogateescape"), digest_size=8)
     return f"{count:03d}-{int.from_bytes(digest.digest(), 'big') % count:03d}"
 

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from jsonschema import Draft202012Validator, ValidationError  # type: ignore[imp
 
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.columns import StudyColumns
+from wfdb2dicom.inputs.inside_wfdb_dir import has_records_list
 from wfdb2dicom.inputs.studies import check_beginning
 from wfdb2dicom.system.zip_directory import require_zip
 
@@ -146,7 +147,8 @@ def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False)
         )
     csv = Path(options["input_csv"])
     named = StudyColumns.from_options(options)
-    found = check_beginning(csv, named) if csv.exists() else named
+    listed = partial(has_records_list, options["wfdb_dir"])
+    found = check_beginning(csv, named, listed) if csv.exists() else named
     _check_outputs(options)
     _check_columns(options, {*named, *found})
 

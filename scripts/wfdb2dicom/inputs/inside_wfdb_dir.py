@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wfdb2dicom.inputs.records_list import RECORDS
 from wfdb2dicom.inputs.zip_copies import COPIES, copy_of_member
 from wfdb2dicom.system.paths import is_zip
+from wfdb2dicom.system.zip_directory import find_member
 
 TABLES = ("input_csv", "metadata", "patients")
 
@@ -52,3 +54,10 @@ def _in_zip(zip_path: str, name: str, *, extract: bool) -> str:
     if extract:
         return copy_of_member(zip_path, name)
     return str(COPIES / name) if (COPIES / name).is_file() else ""
+
+
+def has_records_list(wfdb_dir: str) -> bool:
+    """Whether wfdb_dir, folder or ZIP, has a file RECORDS; without reading which members a ZIP has."""
+    if is_zip(wfdb_dir):
+        return find_member(wfdb_dir, RECORDS) is not None
+    return Path(wfdb_dir, RECORDS).is_file()

@@ -10,9 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
-from wfdb2dicom.errors import PathError
+from wfdb2dicom.acquisition import normalise_id
+from wfdb2dicom.errors import ConfigError, PathError, SignalError
+from wfdb2dicom.inputs.records_list import RECORDS, list_records
+from wfdb2dicom.inputs.study_ids import study_key
 from wfdb2dicom.system.zip_directory import ZipDirectory
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -43,13 +47,14 @@ class Locator:
     Attributes
     ----------
     answers : dict
-        What was asked of the disk, and whether it was there: all that the results depend on besides the arguments.
-        Paths relative to wfdb_dir; those of folders end in a slash. Empty for a ZIP, which is asked no disk.
+        What was asked of the disk, and whether it was there, or the stamp of what was read: all that the results
+        depend on besides the arguments. Paths relative to wfdb_dir; those of folders end in a slash. Empty for a ZIP,
+        whose own stamp says whether it is the same.
     """
 
     def __init__(self, wfdb_dir: Path, directory: ZipDirectory | None = None) -> None:
         self._directory = directory
-        self.answers: dict[str, bool] = {}
+        self.answers: dict[str, bool | str] = {}
         self._root = os.path.abspath(wfdb_dir)
         self._roots = tuple({root.rstrip("/") + "/" for root in (self._root, os.path.realpath(wfdb_dir))})
         self._name = directory.top if directory else os.path.basename(self._root)
@@ -82,17 +87,67 @@ class Locator:
         return (path, path) if record == path else (record, path)
 
     def rebuild(self, subject_id: str, study_id: str) -> tuple[str, str]:
-        """`locate` for a row without a path: MIMIC-IV-ECG's, or that of its demo where wfdb_dir is laid out so."""
+        """`locate` for a row without a path.
+
+        The path is MIMIC-IV-ECG's, or that of its demo where wfdb_dir is laid out so; and where patient and study have
+        other ids than there, that of the record in RECORDS whose name is the study's id.
+        """
         if not (_MIMIC_SUBJECT.fullmatch(subject_id) and study_id.isdecimal()):
-            raise PathError(
-                f"the CSV has no path, and none can be made of subject_id {subject_id!r} and study_id {study_id!r}; "
-                "add a column of paths and name it in path_col"
-            )
+            if not self.has_records_list():
+                raise PathError(
+                    f"the CSV has no path, and none can be made of subject_id {subject_id!r} and study_id "
+                    f"{study_id!r}; add a column of paths and name it in path_col"
+                )
+            path = self._tidy(self._listed(study_id))
+            return path, path
         record = f"p{subject_id}/s{study_id}/{study_id}"
         group = f"p{subject_id[:4]}"
         if self._prefix(group) is None and self._prefix(f"p{subject_id}") is not None:
             return self.locate(f"files/{record}")
         return self.locate(f"files/{group}/{record}")
+
+    def has_records_list(self) -> bool:
+        """Whether wfdb_dir has a file RECORDS."""
+        return self._ask(RECORDS)
+
+    def _listed(self, study_id: str) -> str:
+        """The record in RECORDS that has this name or path."""
+        found = self._records.get(study_key(study_id), [])
+        if len(found) == 1:
+            return found[0]
+        reason = f"{len(found)} records in RECORDS have the name" if found else "no record in RECORDS has the name"
+        raise PathError(
+            f"the CSV has no path, and {reason} {study_id!r}; set study_id_col to the column of the records' names, or "
+            "path_col to one of paths"
+        )
+
+    @cached_property
+    def _records(self) -> dict[str, list[str]]:
+        """The records in RECORDS by their names and by their paths."""
+        content = self.read(RECORDS) or b""
+        found: dict[str, list[str]] = {}
+        for record in list_records(self.read, content):
+            keys = {study_key(normalise_id(record.rpartition("/")[2], "s")), record}
+            for key in keys:
+                found.setdefault(key, []).append(record)
+        return found
+
+    def read(self, path: str) -> bytes | None:
+        """Content of a small file; None where there is none.
+
+        Raises
+        ------
+        ConfigError
+            When it cannot be read.
+        """
+        try:
+            if self._directory is not None:
+                return self._directory.read(path)
+            self.answers[path] = self._stamp(path)
+            file = Path(self._root, path)
+            return file.read_bytes() if file.is_file() else None
+        except (OSError, SignalError) as error:
+            raise ConfigError(f"wfdb_dir: {path} cannot be read: {error}") from error
 
     def _tidy(self, cell: str) -> str:
         """The path relative to wfdb_dir as the cell names it: forward slashes, no extension."""
@@ -146,18 +201,31 @@ class Locator:
 
     def _is_folder(self, path: str) -> bool:
         known = self.answers.get(path + "/")
-        return self._ask(path + "/") if known is None else known
+        return self._ask(path + "/") if known is None else bool(known)
 
     def _ask(self, path: str) -> bool:
         if self._directory is not None:
             return self._directory.has(path)
-        test = os.path.isdir if path.endswith("/") else os.path.exists
-        answer = self.answers[path] = test(f"{self._root}/{path}")
+        self.answers[path] = answer = self._is_there(path)
         return answer
 
-    def answers_are(self, answers: Mapping[str, bool]) -> bool:
-        """Whether the disk still answers what was asked of it as it did then."""
-        return all(self._ask(path) == answer for path, answer in answers.items())
+    def _is_there(self, path: str) -> bool:
+        test = os.path.isdir if path.endswith("/") else os.path.exists
+        return test(f"{self._root}/{path}")
+
+    def _stamp(self, path: str) -> str:
+        try:
+            found = os.stat(f"{self._root}/{path}")
+        except OSError:
+            return "-"
+        return f"{found.st_size}:{found.st_mtime_ns}"
+
+    def still_answers(self, answers: Mapping[str, bool | str]) -> bool:
+        """Whether the disk answers what was asked of it as it did then."""
+        return all(
+            (self._stamp(path) if isinstance(answer, str) else self._is_there(path)) == answer
+            for path, answer in answers.items()
+        )
 
 
 def _require_short(path: str, shown: str) -> None:

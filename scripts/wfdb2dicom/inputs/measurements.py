@@ -39,7 +39,8 @@ from wfdb2dicom.acquisition import (
 )
 from wfdb2dicom.errors import ConfigError, StudyError, SubjectMismatch, describe
 from wfdb2dicom.inputs.csv_text import near_columns
-from wfdb2dicom.inputs.studies import Study, study_key
+from wfdb2dicom.inputs.studies import Study
+from wfdb2dicom.inputs.study_ids import study_key
 from wfdb2dicom.inputs.unpickle import Refused, read_frame
 
 MISSING = "Missing df_info row for study_id"  # the original's words

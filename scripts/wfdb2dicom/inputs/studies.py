@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -20,17 +20,13 @@ from wfdb2dicom.inputs.csv_text import iter_rows, missing_column
 from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.sex_and_age import read_ages, read_sexes
 from wfdb2dicom.inputs.shared_files import Files, find_shared
+from wfdb2dicom.inputs.study_ids import IdError, identify, study_key
 
 OTHER_PATH_COLUMNS = ("waveform_path", "file_name")
 
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_ROUNDED = re.compile(r"[0-9]*\.[0-9]+|[0-9.]+e[+-]?[0-9]+", re.IGNORECASE)
+_SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MIMIC_STUDY = re.compile(r"[0-9]{8,9}")
 _MIMIC_SUBJECT = re.compile(r"[0-9]{8}")
-
-
-class IdError(StudyError):
-    """An id that is missing or no identifier."""
 
 
 class Study(NamedTuple):
@@ -74,34 +70,6 @@ def path_prefix(dcm_dir: str) -> str:
     return "" if dcm_dir == "." else os.path.join(dcm_dir, "")
 
 
-def identify(cell: str, line: int) -> tuple[str, str]:
-    """The study_id of a row from its cell and line, and the error for a cell that is no id.
-
-    The study_id is what `Study`, plan and receipt call the row.
-    """
-    if _MIMIC_STUDY.fullmatch(cell):
-        return cell, ""
-    study_id = normalise_id(as_text(cell), "s")
-    if _IDENTIFIER.fullmatch(study_id) and not _ROUNDED.fullmatch(study_id):
-        return study_id, ""
-    shown = repr(cell if len(cell) <= 80 else cell[:80] + "…")
-    if not study_id:
-        reason = f"the study_id in line {line} is empty"
-    elif _ROUNDED.fullmatch(study_id):
-        reason = f"study_id {shown} in line {line} is a rounded number; export the column as whole numbers or text"
-    else:
-        reason = (
-            f"study_id {shown} in line {line} is no identifier; it may have 64 letters A-Z, digits, '.', '_' and '-', "
-            "and begins with a letter or digit"
-        )
-    return f"line-{line}", describe(IdError(reason))
-
-
-def study_key(study_id: str) -> str:
-    """What two spellings of one study_id have in common: ``00012`` of a text column is ``12`` of a number column."""
-    return study_id.lstrip("0") or "0" if study_id.isdecimal() else study_id
-
-
 class StudyTable(NamedTuple):
     """The studies of a study CSV, in its order, and what the user should know of them, one sentence each."""
 
@@ -117,7 +85,7 @@ def read_studies(input_csv: Path, columns: StudyColumns, wfdb_dir: Path, locator
     input_csv : Path
     columns : StudyColumns
         Where ``path``, the default, is missing, ``waveform_path`` and ``file_name`` (if it holds paths) are taken, and
-        then MIMIC-IV-ECG's layout of subject and study.
+        then MIMIC-IV-ECG's layout of subject and study, or the records that RECORDS in wfdb_dir lists by name.
     wfdb_dir : Path
     locator : Locator, optional
         For wfdb_dir, of a caller that wants to know what it asks.
@@ -127,8 +95,8 @@ def read_studies(input_csv: Path, columns: StudyColumns, wfdb_dir: Path, locator
     ConfigError
         As `iter_rows`; and for a missing column, no rows at all, or a study that has two rows.
     """
-    places, first, rows = _begin(input_csv, columns)
     locator = locator or Locator(wfdb_dir)
+    places, first, rows = _begin(input_csv, columns, locator.has_records_list)
     subjects: dict[str, str] = {}  # one string for the many studies of a patient
     lines: dict[str, int] = {}
     studies = []
@@ -150,6 +118,11 @@ def read_studies(input_csv: Path, columns: StudyColumns, wfdb_dir: Path, locator
         time, sex, age = stated_time(_cell(row, places.ecg_time)), _cell(row, places.sex), _cell(row, places.age)
         subject_id = subjects.setdefault(subject_id, subject_id)
         studies.append(Study(study_id, subject_id, record, path, time, error, sex, age))
+    if places.path < 0 and not any(study.record for study in studies) and locator.has_records_list():
+        raise ConfigError(
+            f"path_col: {input_csv} has no column of paths, and none of the ids in {columns.study_id!r} is the name of "
+            "a record in RECORDS of wfdb_dir. Set path_col to its column of paths, or study_id_col to that of names."
+        )
     warnings = _interpret(studies) if places.sex >= 0 or places.age >= 0 else ()
     valid = [index for index, study in enumerate(studies) if not study.error]
     for position, words in find_shared([Files(s.study_id, s.record, s.path) for s in map(studies.__getitem__, valid)]):
@@ -169,15 +142,22 @@ def _interpret(studies: list[Study]) -> tuple[str, ...]:
     return (*of_sexes, *of_ages)
 
 
-def check_beginning(input_csv: Path, columns: StudyColumns) -> StudyColumns:
+def check_beginning(input_csv: Path, columns: StudyColumns, records_listed: Callable[[], bool]) -> StudyColumns:
     """The columns that are read, "" for those that the file does not have; without reading more than its first row.
+
+    Parameters
+    ----------
+    input_csv, columns
+        As for `read_studies`.
+    records_listed : callable
+        Says whether wfdb_dir has a file RECORDS.
 
     Raises
     ------
     ConfigError
         That of `read_studies`, for what these show.
     """
-    places, _, _ = _begin(input_csv, columns)
+    places, _, _ = _begin(input_csv, columns, records_listed)
     header, _ = iter_rows(input_csv)
     return StudyColumns(*(header[place] if place >= 0 else "" for place in places))
 
@@ -196,7 +176,9 @@ class _Places(NamedTuple):
     age: int
 
 
-def _begin(input_csv: Path, columns: StudyColumns) -> tuple[_Places, Row, Iterator[Row]]:
+def _begin(
+    input_csv: Path, columns: StudyColumns, records_listed: Callable[[], bool]
+) -> tuple[_Places, Row, Iterator[Row]]:
     """Places of the columns, first row, and the rows behind it."""
     header, rows = iter_rows(input_csv)
     if columns.study_id not in header:
@@ -205,26 +187,28 @@ def _begin(input_csv: Path, columns: StudyColumns) -> tuple[_Places, Row, Iterat
     if first is None:
         raise ConfigError(f"input_csv: {input_csv} has column names but no rows. Add a row for each study to convert.")
     optional = [columns.place(name, header, input_csv) for name in ("subject_id", "ecg_time", "sex", "age")]
-    path = _path_column(header, first[1], columns, input_csv)
+    path = _path_column(header, first[1], columns)
+    if path is None:
+        if columns.path not in ("path", "") or (optional[0] < 0 and not records_listed()):
+            raise missing_column("path_col", columns.path, input_csv, header)
+        path = -1
     return _Places(header.index(columns.study_id), path, *optional), first, rows
 
 
-def _path_column(header: list[str], row: list[str], columns: StudyColumns, input_csv: Path) -> int:
-    """Index of the column of paths, -1 if they are to be rebuilt."""
+def _path_column(header: list[str], row: list[str], columns: StudyColumns) -> int | None:
+    """Index of the column of paths; None without one."""
     if columns.path in header:
         return header.index(columns.path)
     if columns.path == "path":
         for name in OTHER_PATH_COLUMNS:
             if name in header and re.search(r"[/\\]", row[header.index(name)]):
                 return header.index(name)
-    if columns.path in ("path", "") and columns.subject_id in header:
-        return -1
-    raise missing_column("path_col", columns.path, input_csv, header)
+    return None
 
 
 def _place(locator: Locator, cell: str | None, subject_id: str, study_id: str) -> tuple[str, str, str]:
     """Record, path and subject of a row, in which all three say the same of patient and study."""
-    if subject_id and not _IDENTIFIER.fullmatch(subject_id):
+    if subject_id and not _SUBJECT.fullmatch(subject_id):
         raise IdError(f"subject_id {subject_id[:80]!r} is no identifier")
     record, path = locator.rebuild(subject_id, study_id) if cell is None else locator.locate(cell)
     if path.endswith(f"/p{subject_id}/s{study_id}/{study_id}"):

@@ -28,7 +28,8 @@ from wfdb2dicom.batches.tables import (
 from wfdb2dicom.batches.token import store_results
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.csv_text import RowWriter, iter_rows, missing_column
-from wfdb2dicom.inputs.studies import identify, path_prefix
+from wfdb2dicom.inputs.studies import path_prefix
+from wfdb2dicom.inputs.study_ids import identify
 from wfdb2dicom.results.manifest import ManifestWriter, tabulate
 from wfdb2dicom.results.summary import OutcomeCounts
 from wfdb2dicom.system.current_run import current_run

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, BinaryIO, NamedTuple
 
 from wfdb2dicom.errors import ConfigError, SignalError
-from wfdb2dicom.system.zip_member import DEFLATED, STORED, Member
+from wfdb2dicom.system.zip_member import DEFLATED, STORED, Member, read_member
 
 _ENTRY = struct.Struct("<4s4B4H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
@@ -174,6 +174,20 @@ class ZipDirectory:
         if offset + compressed > self._extent.start:
             raise SignalError(f"{key!r} in {self.path} is said to lie behind its end; fetch the ZIP again")
         return Member(whole, offset, compressed, size, method, crc)
+
+    def read(self, name: str) -> bytes | None:
+        """Content of a small file; None where there is none.
+
+        Raises
+        ------
+        SignalError
+            As `member`, and when it is damaged.
+        """
+        member = self.member(name)
+        if member is None:
+            return None
+        with _open(self.path) as stream:
+            return read_member(stream.fileno(), member, self.path)
 
     def alike(self, name: str) -> str:
         """A file whose name differs from this one in upper and lower case only, "" without any."""

@@ -1,0 +1,78 @@
+"""The study CSV that is made of RECORDS where a collection has no other index."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.inputs.locator import Locator
+from wfdb2dicom.inputs.records_list import RECORDS, list_records, study_ids
+from wfdb2dicom.inputs.zip_copies import COPIES
+from wfdb2dicom.system.paths import is_below, is_zip
+from wfdb2dicom.system.whole_file import replace_file
+from wfdb2dicom.system.zip_directory import ZipDirectory
+
+STUDIES = COPIES / "RECORDS.csv"
+
+
+def studies_of_records(options: Mapping[str, Any], found: str, *, write: bool) -> str:
+    """The study CSV, with the columns study_id and path, that takes the place of an `input_csv` named RECORDS.
+
+    Parameters
+    ----------
+    options : mapping
+        The configuration; its `input_csv` as the user gave it.
+    found : str
+        Where `wfdb2dicom.inputs.inside_wfdb_dir.find_tables` found it in wfdb_dir, "" where it exists as given.
+    write : bool
+        Whether to write the CSV; a process that only joins a run finds it.
+
+    Returns
+    -------
+    str
+        Its path; "" where `input_csv` is not named RECORDS, or does not exist.
+
+    Raises
+    ------
+    ConfigError
+        As `list_records`.
+    """
+    given, tree = options["input_csv"], options["wfdb_dir"]
+    path = Path(found or given)
+    if Path(given).name != RECORDS or not path.is_file():
+        return ""
+    as_old = path.stat().st_mtime_ns if found and is_zip(tree) else None  # that copy is as old as the ZIP
+    current = as_old is not None and STUDIES.is_file() and STUDIES.stat().st_mtime_ns == as_old
+    if write and not current:
+        locator = Locator(Path(tree), ZipDirectory(tree) if is_zip(tree) else None)
+        folder = os.path.dirname(given) if found else _folder_in(tree, given)
+        content = _as_csv(list_records(locator.read, path.read_bytes(), os.path.join(folder, "") if folder else ""))
+        with suppress(FileNotFoundError):
+            if STUDIES.read_bytes() == content and as_old is None:
+                return str(STUDIES)
+        replace_file(STUDIES, content)
+        if as_old is not None:
+            os.utime(STUDIES, ns=(as_old, as_old))
+    return str(STUDIES)
+
+
+def _folder_in(tree: str, file: str) -> str:
+    """The folder of a file relative to wfdb_dir; "" for one elsewhere, whose paths count from wfdb_dir."""
+    folder, root = os.path.realpath(os.path.dirname(file)), os.path.realpath(tree)
+    return os.path.relpath(folder, root) if folder != root and is_below(folder, root) else ""
+
+
+def _as_csv(records: list[str]) -> bytes:
+    if not records:
+        raise ConfigError(f"input_csv: {RECORDS} lists no records. Add a line for each record to convert.")
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("study_id", "path"))
+    writer.writerows((study_id, record) for record, study_id in study_ids(records).items())
+    return table.getvalue().encode("utf-8")
