@@ -2,69 +2,25 @@
 
 import csv
 import hashlib
-import json
 import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
-
-import numpy as np
-import yaml
 
 from finished_run import Run
+from small_tree import add_study, studies, study_path, subject_of
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.batches import plan, tables
 from wfdb2dicom.batches.freshness import Policy
 from wfdb2dicom.records import stamps
+from working_folder import ROOT, WorkingFolder
 
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
-LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
-FIRST = 40_000_000
-BEFORE = 1_700_000_000 * 10**9  # ns; sources are older than anything that a run writes
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(SCRIPTS)}
-
-
-def subject_of(study: int) -> int:
-    return 10_000_000 + (study - FIRST) // 4
-
-
-def study_path(study: int) -> str:
-    return f"files/p1000/p{subject_of(study)}/s{study}/{study}"
-
-
-def write(path: Path, content: bytes | str, mtime_ns: int = BEFORE) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.utime(path, ns=(mtime_ns, mtime_ns))
-
-
-def record_text(name: str, samples: np.ndarray, subject: object = 10_000_000) -> str:
-    """A header as MIMIC-IV-ECG has it."""
-    sums = samples.sum(axis=0, dtype=np.int64) % 65536
-    lines = [f"{name} {samples.shape[1]} 500 {len(samples)} 08:44:00 23/07/2180"]
-    lines += [f"{name}.dat 16 200.0(0)/mV 16 0 {samples[0, n]} {sums[n]} 0 {LEADS[n]}" for n in range(samples.shape[1])]
-    return "\n".join([*lines, f"# <subject_id>: {subject}"]) + "\n"
-
-
-def add_study(
-    tree: Path, study: int, *, seed: int | None = None, samples: int = 250, path: str = "", mtime_ns: int = BEFORE
-) -> Path:
-    """Write the record of a study; another seed gives other samples."""
-    values = np.random.default_rng(seed or study).integers(-500, 500, (samples, 12)).astype("<i2")
-    stem = tree / (path or study_path(study))
-    write(stem.parent / f"{stem.name}.hea", record_text(stem.name, values, subject_of(study)), mtime_ns)
-    write(stem.parent / f"{stem.name}.dat", values.tobytes(), mtime_ns)
-    return stem
-
-
-def studies(count: int) -> range:
-    return range(FIRST, FIRST + count)
 
 
 def make_tree(tree: Path, count: int, samples: int = 250) -> Path:
@@ -84,46 +40,11 @@ def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
 
 
 @dataclass
-class Work:
-    """A working directory with a configuration; its tree is ``wfdb`` unless the configuration says another."""
+class Work(WorkingFolder):
+    """The tree is ``wfdb`` unless the configuration says another, and studies may fail."""
 
-    folder: Path
-    config: dict[str, object] = field(default_factory=dict)
-
-    def command(self, *arguments: str, **config: object) -> list[str]:
-        given = {"input_csv": "wfdb/record_list.csv", "wfdb_dir": "wfdb", "max_failed": 1.0} | self.config | config
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "mine.yaml").write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
-        snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", "-p"]
-        return [*snakemake, "--configfile", "mine.yaml", "--", *arguments]
-
-    def start(self, *arguments: str, **config: object) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(*arguments, **config),
-            cwd=self.folder,
-            env=ENVIRONMENT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-
-    def start_quietly(self, output: IO[str]) -> subprocess.Popen[bytes]:
-        """The same with its output in a file, so that it never waits for a reader."""
-        return subprocess.Popen(self.command(), cwd=self.folder, env=ENVIRONMENT, stdout=output, stderr=output)
-
-    def run(self, *arguments: str, status: int = 0, **config: object) -> Run:
-        process = self.start(*arguments, **config)
-        output = process.communicate(timeout=300)[0]
-        assert process.returncode == status, output
-        return Run(process.returncode, output)
-
-    def table(self) -> dict[str, dict[str, str]]:
-        with open(self.folder / "results/studies.with_dcm.csv", newline="", encoding="utf-8") as stream:
-            return {row["study_id"]: row for row in csv.DictReader(stream)}
-
-    def errors(self) -> dict[str, str]:
-        return {study: row["dcm_error"] for study, row in self.table().items() if row["dcm_error"]}
+    def __post_init__(self) -> None:
+        self.config = {"input_csv": "wfdb/record_list.csv", "wfdb_dir": "wfdb", "max_failed": 1.0} | self.config
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -239,7 +160,3 @@ def manifest(folder: Path) -> list[dict[str, object]]:
     import pyarrow.parquet
 
     return pyarrow.parquet.read_table(folder / "results/manifest.parquet").to_pylist()
-
-
-def summary(folder: Path) -> dict[str, object]:
-    return json.loads((folder / "results/summary.json").read_text())

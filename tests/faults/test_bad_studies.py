@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from small_tree import study_path
+
 from .helpers import (
     ENVIRONMENT,
     batch_command,
@@ -22,7 +24,6 @@ from .helpers import (
     make_tree,
     outcomes,
     run_command,
-    study_path,
 )
 from .test_full_disk import plan_command
 

@@ -8,22 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .helpers import (
-    BEFORE,
-    FIRST,
-    Work,
-    add_study,
-    contents,
-    convert,
-    counts,
-    make_plan,
-    outcomes,
-    record_text,
-    study_path,
-    subject_of,
-    write,
-    written,
-)
+from small_tree import BEFORE, FIRST, add_study, header_text, study_path, subject_of, write
+
+from .helpers import Work, contents, convert, counts, make_plan, outcomes, written
 
 SECOND = 10**9
 YEAR = 365 * 24 * 3600 * SECOND
@@ -93,7 +80,7 @@ def test_samples_that_keep_every_checksum_are_converted_when_their_file_is_newer
     samples[[10, 20]] = samples[[20, 10]]
     path.write_bytes(samples.tobytes())
     header = path.with_suffix(".hea").read_text()
-    assert header == record_text(str(FIRST + 1), samples, subject_of(FIRST + 1))
+    assert header == header_text(str(FIRST + 1), samples, subject_of(FIRST + 1))
     set_time(path, time.time_ns() + 5 * SECOND)
     assert counts(convert(tmp_path)) == (1, 1, 0)
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from .helpers import FIRST, Work, contents, litter, manifest, study_path, written
+from small_tree import FIRST, study_path
+
+from .helpers import Work, contents, litter, manifest, written
 
 pytestmark = pytest.mark.workflow
 

@@ -8,23 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from finished_run import Run
+from small_tree import FIRST, add_study, study_path, subject_of
 from wfdb2dicom.batches import tables
 
-from .helpers import (
-    FIRST,
-    SCRIPTS,
-    Run,
-    Work,
-    add_study,
-    contents,
-    convert,
-    make_tree,
-    outcomes,
-    run_command,
-    study_path,
-    subject_of,
-    write_csv,
-)
+from .helpers import SCRIPTS, Work, contents, convert, make_tree, outcomes, run_command, write_csv
 
 
 def plan(folder: Path, *arguments: str, csv_file: str = "list.csv") -> Run:

@@ -10,23 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from small_tree import header_text, subject_of, write
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.batches import tables
 from wfdb2dicom.records import stamps
 
-from .helpers import (
-    ENVIRONMENT,
-    Work,
-    batch_command,
-    convert,
-    make_plan,
-    make_tree,
-    outcomes,
-    record_text,
-    subject_of,
-    write,
-    write_csv,
-)
+from .helpers import ENVIRONMENT, Work, batch_command, convert, make_plan, make_tree, outcomes, write_csv
 
 MEGABYTE = 1 << 20
 LIMIT = 300  # MB of a convert job, whatever its number of studies
@@ -46,7 +35,7 @@ def peak(command: list[str]) -> float:
 def plan_of(folder: Path, count: int) -> None:
     """Many studies of one record: hard links are made quickly."""
     samples = np.random.default_rng(1).integers(-500, 500, (250, 12)).astype("<i2")
-    write(folder / "wfdb/ecg.hea", record_text("ecg", samples))
+    write(folder / "wfdb/ecg.hea", header_text("ecg", samples))
     write(folder / "wfdb/ecg.dat", samples.tobytes())
     seen = stamps.sources(str(folder / "wfdb/ecg"))
     values = Acquisition(subject_id="10000000").to_json()

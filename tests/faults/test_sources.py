@@ -11,25 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from small_tree import BEFORE, add_study, header_text, study_path, write
 from wfdb2dicom import convert_record, errors
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.errors import StudyError
 
-from .helpers import (
-    BEFORE,
-    add_study,
-    convert,
-    convert_again,
-    counts,
-    make_plan,
-    outcomes,
-    record_text,
-    study_path,
-    write,
-)
+from .helpers import convert, convert_again, counts, make_plan, outcomes
 
 SAMPLES = np.random.default_rng(1).integers(-500, 500, (250, 12)).astype("<i2")
-GOOD = record_text("100", SAMPLES)
+GOOD = header_text("100", SAMPLES)
 DOCUMENTED = {
     name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, StudyError)
 } | {"FileNotFoundError", "OSError", "PermissionError"}
@@ -70,7 +60,7 @@ LIES = {
     "other units": GOOD.replace("/mV", "/kg"),
     "an unknown lead": GOOD.replace(" V6", " V66"),
     "a lead twice": GOOD.replace(" V6", " V5"),
-    "wrong checksums": record_text("100", SAMPLES + 1),
+    "wrong checksums": header_text("100", SAMPLES + 1),
     "only NUL": "\0" * 5000,
     "only blanks": " \n\t\r\n" * 100,
     "empty": "",

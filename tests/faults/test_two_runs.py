@@ -8,11 +8,11 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from small_tree import FIRST, add_study, studies
+
 from .helpers import (
     ENVIRONMENT,
-    FIRST,
     Work,
-    add_study,
     batch_command,
     contents,
     convert,
@@ -20,7 +20,6 @@ from .helpers import (
     litter,
     make_plan,
     make_tree,
-    studies,
     wait_until,
 )
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from faults.helpers import add_study, studies
+from small_tree import add_study, studies
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.conformance import checker
 from wfdb2dicom.convert import Converter

@@ -3,37 +3,21 @@
 The tree and its first run are made once; each test works on a copy, in which all paths are relative.
 """
 
-import csv
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pytest
-import yaml
 
-from finished_run import Run
+from small_tree import BEFORE, FIRST, add_study, study_path, subject_of, write
+from working_folder import WorkingFolder
 
-ROOT = Path(__file__).resolve().parents[2]
-SNAKEMAKE = [sys.executable, "-m", "snakemake"]
-LEADS = ["I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6"]
 SAMPLES = 300
-BEFORE = 1_700_000_000  # sources and CSVs are older than anything a run writes
-
-
-def study_path(study: int) -> str:
-    return f"files/p1000/p{subject_of(study)}/s{study}/{study}"
-
-
-def subject_of(study: int) -> int:
-    return 10_000_000 + (study - 40_000_000) // 4
 
 
 @dataclass
@@ -45,16 +29,8 @@ class Tree:
 
     def add(self, study: int, *, seed: int | None = None) -> None:
         """Write one record; another seed gives other samples."""
-        samples = np.random.default_rng(seed or study).integers(-500, 500, (SAMPLES, 12)).astype("<i2")
-        stem = self.root / study_path(study)
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        sums = samples.sum(axis=0, dtype=np.int64) % 65536
-        lines = [f"{study} 12 500 {SAMPLES} 08:44:00 23/07/2180"]
-        for n, lead in enumerate(LEADS):
-            lines.append(f"{study}.dat 16 200.0(0)/mV 16 0 {samples[0, n]} {sums[n]} 0 {lead}")
-        lines.append(f"# <subject_id>: {subject_of(study)}")
-        replace(stem.with_suffix(".hea"), "\n".join(lines) + "\n")
-        replace(stem.with_suffix(".dat"), samples.tobytes())
+        header = (self.root / study_path(study)).with_suffix(".hea")
+        add_study(self.root, study, seed=seed, samples=SAMPLES, mtime_ns=later_than(header))
         if study not in self.studies:
             self.studies.append(study)
 
@@ -70,35 +46,24 @@ class Tree:
             replace(self.root / name, "\n".join(",".join(map(str, row)) for row in rows) + "\n")
 
 
+def later_than(path: Path) -> int:
+    """A modification time (ns) in the past, but not that of a file's present content."""
+    return path.stat().st_mtime_ns + 10**9 if path.exists() else BEFORE
+
+
 def replace(path: Path, content: str | bytes) -> None:
     """Write a file whose modification time is in the past, but not that of an earlier content."""
-    later = path.stat().st_mtime_ns + 10**9 if path.exists() else BEFORE * 10**9
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.utime(path, ns=(later, later))
+    write(path, content, later_than(path))
 
 
 @dataclass
-class Work:
-    """A working directory with the tree in ``wfdb`` and a configuration."""
-
-    folder: Path
-    config: dict[str, object]
+class Work(WorkingFolder):
+    """A working directory with the tree in ``wfdb``."""
 
     @property
     def tree(self) -> Tree:
         rows = (self.folder / "wfdb/record_list.csv").read_text().splitlines()[1:]
         return Tree(self.folder / "wfdb", [int(row.split(",")[1]) for row in rows])
-
-    def command(self, *arguments: str, **config: object) -> list[str]:
-        (self.folder / "mine.yaml").write_text(yaml.safe_dump(self.config | config))
-        snakefile = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", "mine.yaml", "--cores", "2", "-p"]
-        return [*SNAKEMAKE, *snakefile, *arguments]
-
-    def run(self, *arguments: str, status: int = 0, **config: object) -> Run:
-        """Run Snakemake to its end, and insist on its exit status."""
-        done = start(self.command(*arguments, **config), self.folder)
-        assert done.status == status, done.output
-        return done
 
     def dicoms(self) -> dict[str, tuple[int, int, bytes]]:
         """Inode, modification time and content of every DICOM, by path."""
@@ -114,17 +79,6 @@ class Work:
 
     def dicom(self, study: int) -> Path:
         return self.folder / "dicom" / f"{study_path(study)}.dcm"
-
-    def table(self) -> dict[str, dict[str, str]]:
-        """The result CSV by study."""
-        with open(self.folder / "results/studies.with_dcm.csv", newline="") as stream:
-            return {row["study_id"]: row for row in csv.DictReader(stream)}
-
-    def errors(self) -> dict[str, str]:
-        return {study: row["dcm_error"] for study, row in self.table().items() if row["dcm_error"]}
-
-    def summary(self) -> dict[str, object]:
-        return json.loads((self.folder / "results/summary.json").read_text())
 
     def batch_of(self, study: int) -> str:
         for plan in (self.folder / "results/plan").glob("*.tsv"):
@@ -142,11 +96,6 @@ class Work:
         }
 
 
-def start(command: list[str], folder: Path) -> Run:
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
-    return Run(done.returncode, done.stdout)
-
-
 def changed(before: dict[str, tuple[int, int, bytes]], after: dict[str, tuple[int, int, bytes]]) -> set[str]:
     """Names of the files that are new, gone or written again."""
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
@@ -156,7 +105,6 @@ def dicom_names(*studies: int) -> set[str]:
     return {f"{study_path(study)}.dcm" for study in studies}
 
 
-FIRST = 40_000_000
 TRUNCATED = FIRST + 5
 CORRUPT = FIRST + 6
 STUDIES = 24

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from small_tree import FIRST, study_path
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs import configuration
 from wfdb2dicom.inputs.configuration import check_inputs, error_log
+from working_folder import ROOT, SNAKEMAKE, run_to_end
 
-from .conftest import FIRST, ROOT, SNAKEMAKE, Work, start, study_path
+from .conftest import Work
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 DEFAULTS = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -279,7 +281,7 @@ class TestRuns:
     def test_directory_and_a_snakefile_elsewhere(self, work: Work, tmp_path: Path) -> None:
         shutil.rmtree(work.folder / "results")
         command = [part if part != "mine.yaml" else str(work.folder / "mine.yaml") for part in work.command()]
-        run = start([*command, "--directory", str(work.folder)], tmp_path)
+        run = run_to_end([*command, "--directory", str(work.folder)], tmp_path)
         assert run.status == 0, run.output
         assert (work.folder / "results/studies.with_dcm.csv").exists()
         assert os.listdir(tmp_path) == ["work"]
@@ -287,7 +289,7 @@ class TestRuns:
     def test_a_brace_in_the_name_of_the_projects_folder_is_refused(self, work: Work) -> None:
         os.symlink(ROOT, work.folder / "{x}")
         command = [part.replace(str(ROOT), str(work.folder / "{x}")) for part in work.command()]
-        run = start(command, work.folder)
+        run = run_to_end(command, work.folder)
         assert run.status == 1
         assert "holds a brace, which Snakemake takes for a wildcard: rename the project's folder" in run.output
         assert "Traceback" not in run.output
@@ -316,11 +318,11 @@ class TestRuns:
         )
         (work.folder / "outer.yaml").write_text(yaml.safe_dump({"ecg": work.config, "other": 1}))
         command = [*SNAKEMAKE, "--cores", "2"]
-        run = start(command, work.folder)
+        run = run_to_end(command, work.folder)
         assert run.status == 0, run.output
         assert (work.folder / "counted.txt").read_text() == "25\n"
         assert {name: parts[1:] for name, parts in work.dicoms().items()} == {n: p[1:] for n, p in before.items()}
-        assert start(command, work.folder).nothing_done
+        assert run_to_end(command, work.folder).nothing_done
 
     def test_a_module_in_a_fresh_folder_makes_what_another_rule_takes(self, work: Work, tmp_path: Path) -> None:
         """Its rules are asked for their inputs after Snakemake has listed the folder results, which is not there."""
@@ -338,7 +340,7 @@ class TestRuns:
             "use rule * from ecg as ecg_*\n"
             "print('local:', {'ecg_aggregate', 'ecg_roundtrip'} <= workflow._localrules)\n"
         )
-        run = start([*SNAKEMAKE, "--cores", "2"], folder)
+        run = run_to_end([*SNAKEMAKE, "--cores", "2"], folder)
         assert "local: True" in run.output
         assert run.status == 0 and (folder / "counted.txt").read_text() == "25\n", run.output
         assert "localrules" not in run.output
@@ -353,7 +355,7 @@ class TestRuns:
             f"    {statement}\n"
             "use rule * from ecg as ecg_*\n"
         )
-        run = start([*SNAKEMAKE, "--cores", "2"], work.folder)
+        run = run_to_end([*SNAKEMAKE, "--cores", "2"], work.folder)
         assert run.status == 1
         assert "prefix: the module statement makes results/plan into ecg/" in run.output
         assert work.files() == before
@@ -368,7 +370,7 @@ class TestRuns:
 def test_a_run_without_a_configuration_says_which_keys_are_missing(work: Work) -> None:
     """Whoever forgets --configfile is told so, and nothing is touched."""
     before = work.files()
-    refused = start([*SNAKEMAKE, "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"], work.folder)
+    refused = run_to_end([*SNAKEMAKE, "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"], work.folder)
     assert refused.status != 0
     assert "input_csv: missing; give it in a --configfile" in refused.output
     assert "wfdb_dir: missing; give it in a --configfile" in refused.output
@@ -376,5 +378,5 @@ def test_a_run_without_a_configuration_says_which_keys_are_missing(work: Work) -
 
 
 def test_options_of_the_command_line_overlay_those_of_the_file(work: Work) -> None:
-    run = start([*work.command(max_failed=0.001), "--config", "max_failed=0.5"], work.folder)
+    run = run_to_end([*work.command(max_failed=0.001), "--config", "max_failed=0.5"], work.folder)
     assert run.status == 0, run.output

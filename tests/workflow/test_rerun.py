@@ -8,20 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import (
-    CORRUPT,
-    FIRST,
-    ROOT,
-    STUDIES,
-    TRUNCATED,
-    Work,
-    changed,
-    dicom_names,
-    replace,
-    start,
-    study_path,
-    subject_of,
-)
+from small_tree import FIRST, study_path, subject_of
+from working_folder import ROOT, run_to_end
+
+from .conftest import CORRUPT, STUDIES, TRUNCATED, Work, changed, dicom_names, replace
 
 pytestmark = pytest.mark.workflow
 ALL = dicom_names(*(set(range(FIRST, FIRST + STUDIES)) - {TRUNCATED, CORRUPT}))
@@ -264,7 +254,7 @@ def test_a_clone_that_moved_runs_nothing(work: Work, tmp_path: Path) -> None:
     for name in ("Snakefile", "workflow", "scripts", "envs", "profiles", "config.yaml"):
         os.symlink(ROOT / name, clone / name)
     command = [str(clone / "Snakefile") if part == str(ROOT / "Snakefile") else part for part in work.command()]
-    assert start(command, work.folder).nothing_done
+    assert run_to_end(command, work.folder).nothing_done
 
 
 def test_dry_run_says_what_a_run_would_do_and_does_nothing(work: Work) -> None:

@@ -9,9 +9,12 @@ from runpy import run_path
 
 import pytest
 
+from finished_run import Run
+from small_tree import FIRST
 from wfdb2dicom.batches.plan import LARGEST_BATCH, batch_count
+from working_folder import ROOT, run_to_end
 
-from .conftest import CORRUPT, FIRST, ROOT, TRUNCATED, Run, Work, changed, start
+from .conftest import CORRUPT, TRUNCATED, Work, changed
 
 pytestmark = pytest.mark.workflow
 
@@ -35,7 +38,7 @@ COMMAND += ["--df_info_pkl", "wfdb/machine_measurements.csv", "--workers", "2"]
 
 
 def run_convert(folder: Path, *arguments: str) -> Run:
-    return start([*COMMAND, *arguments], folder)
+    return run_to_end([*COMMAND, *arguments], folder)
 
 
 def test_it_converts_resumes_and_overwrites(fresh: Work) -> None:

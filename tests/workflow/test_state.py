@@ -5,9 +5,10 @@ import shutil
 
 import pytest
 
+from small_tree import FIRST
 from wfdb2dicom.batches.tables import read_receipt, write_receipt
 
-from .conftest import CORRUPT, FIRST, TRUNCATED, Work, changed
+from .conftest import CORRUPT, TRUNCATED, Work, changed
 
 pytestmark = pytest.mark.workflow
 

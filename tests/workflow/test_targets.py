@@ -5,7 +5,9 @@ import re
 
 import pytest
 
-from .conftest import CORRUPT, FIRST, TRUNCATED, Work, changed, dicom_names, study_path
+from small_tree import FIRST, study_path
+
+from .conftest import CORRUPT, TRUNCATED, Work, changed, dicom_names
 
 pytestmark = pytest.mark.workflow
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from finished_run import Run
+from small_tree import FIRST
+from working_folder import ROOT, run_to_end
 
-from .conftest import FIRST, ROOT, STUDIES, Work, start
+from .conftest import STUDIES, Work
 
 pytestmark = pytest.mark.workflow
 PROFILE = "Using workflow specific profile"  # Snakemake says so before it reads the workflow
@@ -20,7 +22,7 @@ PROFILE = "Using workflow specific profile"  # Snakemake says so before it reads
 
 def run_plainly(work: Work, *arguments: str, **config: object) -> Run:
     """A run without the switch that brings Snakemake's own messages back."""
-    return start([part for part in work.command(*arguments, **config) if part != "-p"], work.folder)
+    return run_to_end([part for part in work.command(*arguments, **config) if part != "-p"], work.folder)
 
 
 def lines(run: Run) -> list[str]:
@@ -105,7 +107,7 @@ def test_the_command_of_its_own_needs_no_home_and_takes_a_target_behind_the_conf
     command = [sys.executable, str(ROOT / "scripts/wfdb2dicom"), "run", "--directory", work.folder.name]
     command += ["--cores", "2", "--configfile", f"{work.folder.name}/mine.yaml", "results/gate.txt"]
     (work.folder / "results/gate.txt").unlink()
-    done = start(["env", "HOME=/proc/nowhere", *command], work.folder.parent)
+    done = run_to_end(["env", "HOME=/proc/nowhere", *command], work.folder.parent)
     assert done.status == 0 and "Traceback" not in done.output, done.output
     assert f"\ntable: {work.folder.name}/results/studies.with_dcm.csv\n" in done.output
     assert f"\nreport: {work.folder.name}/results/report/index.html\n" in done.output

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import FIRST, Tree, Work, changed, dicom_names, study_path
+from small_tree import FIRST, study_path
+
+from .conftest import Tree, Work, changed, dicom_names
 
 STUDIES = range(FIRST, FIRST + 6)
 
