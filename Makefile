@@ -10,7 +10,7 @@ UV := $(shell command -v uv 2>/dev/null)
 # The rules of the workflow call `python`, `dciodvfy`, ...: those of the environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-fast lint format bench bench-full fuzz torture audit lock clean distclean
+.PHONY: help demo test test-fast lint format bench bench-full pictures fuzz torture audit lock clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -18,7 +18,7 @@ help: ## this list
 
 DEMO := --directory demo --configfile tests/data/demo/config.yaml
 demo: $(READY) ## convert the bundled demo into the folder demo: DICOM objects and results/studies.with_dcm.csv
-	$(BIN)/snakemake --cores 2 $(DEMO)
+	$(BIN)/wfdb2dicom run --cores 2 $(DEMO)
 
 test: $(READY) ## run all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -43,6 +43,9 @@ bench: $(READY) ## measure speed against a baseline and against cp; prints a tab
 
 bench-full: $(READY) ## the same phase by phase at 1,000 to 800,035 short studies: 20 GB, 5 million files, an hour
 	$(BIN)/python tests/bench/full.py $(BENCH_ARGS)
+
+pictures: $(READY) ## make the pictures of the README anew; needs chromium and chromedriver
+	$(BIN)/python docs/pictures/make_pictures.py
 
 FUZZ_SECONDS ?= 600
 fuzz: $(READY) ## fuzz all that is read from outside, FUZZ_SECONDS=600 each
