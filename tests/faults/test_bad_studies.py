@@ -149,7 +149,7 @@ def test_a_worker_that_is_stopped_or_killed_from_outside_costs_at_most_one_study
     job = subprocess.Popen(batch_command(tmp_path, "--timeout=3"), env=ENVIRONMENT, stdout=subprocess.DEVNULL)
     struck: list[str] = []
     children = Path(f"/proc/{job.pid}/task/{job.pid}/children")
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240  # a busy machine is not a failure
     while job.poll() is None:
         time.sleep(0.015)
         if time.monotonic() > end:
