@@ -33,9 +33,10 @@ def write(folder: Path, studies: int, dicom: Path, *, failed: float = 0.01) -> P
     flat = rng.random(studies) < 0.0024
     late = np.where(rng.random(studies) < 0.0223, rng.integers(60, 10**7, studies), 0)
     bare = rng.random(studies) < 0.001
-    undated = rng.random(studies) < 0.0005
+    by_csv = rng.random(studies) < 0.0005
+    undated = np.zeros(studies, bool)
     # Few or many, there is one of each kind.
-    for n, values in enumerate((invalid, flat, late, bare, undated), 1):
+    for n, values in enumerate((invalid, flat, late, bare, by_csv, undated), 1):
         values[n * (studies // 8)] = 300
         fails[n * (studies // 8)] = False
     errors = [error if bad else None for error, bad in zip(errors, fails, strict=True)]
@@ -57,16 +58,19 @@ def write(folder: Path, studies: int, dicom: Path, *, failed: float = 0.01) -> P
         "series_uid": text("2.25.2", ids),
         "sop_instance_uid": text("2.25.3", ids),
         "sop_class_uid": text("1.2.840.10008.5.1.4.1.1.9.1.", np.ones(studies, int)),
-        "acquired": pa.array(acquired, mask=~known),
-        "time_source": pa.array(np.where(undated, "ecg_time", "header"), mask=~known),
+        "acquired": pa.array(acquired, mask=~known | undated),
+        "time_source": pa.array(np.where(undated, "placeholder", np.where(by_csv, "ecg_time", "header")), mask=~known),
         "ecg_time": pa.array(np.datetime_as_string(acquired - late)).cast(pa.string()),
-        "time_difference": pa.array(late, mask=~known | undated),
+        "time_difference": pa.array(late, mask=~known | by_csv | undated),
         "sampling_frequency": pa.array(np.where(ids % 1000, 500.0, 1000.0), mask=~known),
         "n_samples": pa.array(np.full(studies, 5000, np.int32), mask=~known),
         "n_channels": pa.array(np.full(studies, 12, np.int32), mask=~known),
         "invalid_samples": pa.array(invalid.astype(np.int32), mask=~known),
         "invalid_leads": pa.array([[LEADS[n % 12]] if n else [] for n in invalid]),
         "flat_leads": pa.array([["V2"] if f else [] for f in flat]),
+        "warnings": pa.array(
+            [["the header's time '19:46' was not used"] if n % 500 == 9 else [] for n in range(studies)]
+        ),
         "omitted_signals": pa.array([["RESP"] if n % 400 == 9 else [] for n in range(studies)]),
         "filter_low": pa.array(low, mask=~known | bare),
         "filter_high": pa.array(np.full(studies, 150.0), mask=~known | bare),

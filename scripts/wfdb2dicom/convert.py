@@ -354,13 +354,14 @@ def _facts(header: Header, study: ObjectDescription, found: dict[str, Any]) -> s
     """The facts for the manifest; `found` is what the samples tell."""
     instance, shared = study.instance, study.shared
     facts = {
-        "subject_id": instance.patient_id,
+        "subject_id": "" if shared.stand_ins.patient else instance.patient_id,
         "study_uid": instance.study_instance_uid,
         "series_uid": instance.series_instance_uid,
         "sop_instance_uid": instance.sop_instance_uid,
         "sop_class_uid": shared.sop_class.uid,
-        "acquired": instance.moment.isoformat(" "),
-        "time_source": study.time_source,
+        "acquired": "" if shared.stand_ins.date else instance.moment.isoformat(" "),
+        "time_source": study.time.source,
+        "unused_times": list(study.time.unused),
         "sampling_frequency": header.sampling_frequency,
         "n_samples": shared.n_samples,
         "n_channels": len(shared.channels),
@@ -368,7 +369,7 @@ def _facts(header: Header, study: ObjectDescription, found: dict[str, Any]) -> s
         "subtracted_baselines": list(shared.subtracted),
         "held": shared.held or "",
         "checksums": "" if header.has_checksums else "placeholder" if header.checksum_placeholders else "missing",
-        "warnings": list(header.warnings),
+        "warnings": [*header.warnings, *study.time.warnings],
         "filter_low": shared.filter_low,
         "filter_high": shared.filter_high,
         "notch": shared.notch,

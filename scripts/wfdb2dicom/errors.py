@@ -11,7 +11,7 @@ on its source files) and ends as text in the ``dcm_error`` column. Errors that a
     │   ├── HeaderError
     │   ├── SignalError
     │   │   └── ChecksumError
-    │   ├── SubjectMismatch
+    │   ├── SubjectMismatch, UnknownSubject
     │   ├── LeadError, UnitsError
     │   ├── DateError
     │   ├── UidError, PathError, RangeError
@@ -59,6 +59,10 @@ class ChecksumError(SignalError):
 
 class SubjectMismatch(StudyError):
     """The header names another patient or study than the CSV."""
+
+
+class UnknownSubject(StudyError):
+    """Neither the header nor the CSV names the patient."""
 
 
 class LeadError(StudyError):

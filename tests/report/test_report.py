@@ -69,6 +69,8 @@ def test_each_oddity_is_counted_and_listed_with_what_was_found(found, folder: Pa
         "flat": done.flat_leads.map(len).gt(0).sum(),
         "times": (done.time_difference.abs() >= 60).sum(),
         "dated": (done.time_source == "ecg_time").sum(),
+        "undated": (done.time_source == "placeholder").sum(),
+        "warnings": done.warnings.map(len).gt(0).sum(),
         "omitted": done.omitted_signals.map(len).gt(0).sum(),
         "bare": (done.cart_id.isna() & done.filter_low.isna() & done.notch.isna()).sum(),
     }

@@ -135,7 +135,11 @@ def dataset(shared: SharedAttributes, instance: InstanceAttributes, data: bytes)
         ds.DeviceSerialNumber = "NONE"
         ds.SoftwareVersions = IMPLEMENTATION_VERSION_NAME
     ds.PatientIdentityRemoved = "YES"
-    ds.DeidentificationMethod = "De-identified by the publisher of the WFDB data; dates shifted"
+    undated = shared.stand_ins.date
+    removed = "removed" if undated else "shifted"
+    ds.DeidentificationMethod = f"De-identified by the publisher of the WFDB data; dates {removed}"
+    if shared.stand_ins.patient:
+        ds.PatientComments = "The patient is not known: Patient ID is the id of the study"
     ds.ContributingEquipmentSequence = [_contribution(description) for description in _descriptions(shared)]
     titles = {"1": "12-lead ECG", "2": "General ECG", "3": "Ambulatory ECG", "4": "General 32-bit ECG"}
     ds.StudyDescription = ds.SeriesDescription = titles[shared.sop_class.uid[-1]]
@@ -148,7 +152,7 @@ def dataset(shared: SharedAttributes, instance: InstanceAttributes, data: bytes)
         scheme.CodingSchemeResponsibleOrganization = "wfdb2dicom"
         ds.CodingSchemeIdentificationSequence = [scheme]
     ds.SeriesNumber, ds.InstanceNumber = "1", "1"
-    ds.LongitudinalTemporalInformationModified = "MODIFIED"
+    ds.LongitudinalTemporalInformationModified = "REMOVED" if undated else "MODIFIED"
     ds.AcquisitionContextSequence = []
     if instance.annotations:
         ds.WaveformAnnotationSequence = [annotation_item(annotation) for annotation in instance.annotations]

@@ -75,7 +75,7 @@ def test_no_file_that_is_no_dicom_is_written_over(convert: Run, make_record, tmp
 def test_what_the_header_lacks_comes_from_the_command_line(convert: Run, make_record, tmp_path: Path) -> None:
     record = make_record(moment="", subject="")
     refused = convert(record, tmp_path / "x.dcm")
-    assert refused.returncode == 1 and "error: SubjectMismatch: no patient is known" in refused.stderr
+    assert refused.returncode == 1 and "error: UnknownSubject: no patient is known" in refused.stderr
     assert not (tmp_path / "x.dcm").exists()
     done = convert(record, tmp_path / "x.dcm", "--subject-id", 77, "--ecg-time", "2180-01-02 03:04:05")
     assert done.returncode == 0, done.stderr

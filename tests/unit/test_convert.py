@@ -23,6 +23,7 @@ from wfdb2dicom.errors import (
     SignalError,
     SubjectMismatch,
     UnitsError,
+    UnknownSubject,
 )
 from wfdb2dicom.system.output_tree import OutputTree
 
@@ -259,15 +260,15 @@ def test_fractions_of_a_second_are_kept(convert, make_record) -> None:
 @pytest.mark.parametrize(
     ("record", "values", "error", "words"),
     [
-        ({"moment": ""}, {"ecg_time": ""}, DateError, "neither the header nor ecg_time"),
+        ({"moment": ""}, {"ecg_time": ""}, DateError, "the header has none, and there is no ecg_time.* set undated"),
         ({"moment": ""}, {"ecg_time": "yesterday"}, DateError, "'yesterday' is not YYYY-MM-DD"),
         ({"moment": ""}, {"ecg_time": "2180-02-30 00:00:00"}, DateError, "2180-02-30"),
-        ({"moment": "10:00:00 05/21/1991"}, {"ecg_time": ""}, DateError, "no date is known"),
+        ({"moment": "10:00:00 05/21/1991"}, {"ecg_time": ""}, DateError, "'10:00:00 05/21/1991', which is not a date"),
         ({"moment": "00:00:00 01/01/0001"}, {}, DateError, "the header has the year 1, in which no ECG"),
         ({"moment": ""}, {"ecg_time": "0999-01-01 00:00:00"}, DateError, "the ecg_time has the year 999"),
         ({}, {"subject_id": "10000033"}, SubjectMismatch, "10000032, the CSV says subject 10000033"),
         ({}, {"study_id": "40689239"}, SubjectMismatch, "study 40689238, the CSV says 40689239"),
-        ({"subject": ""}, {"subject_id": ""}, SubjectMismatch, "no patient is known"),
+        ({"subject": ""}, {"subject_id": ""}, UnknownSubject, "no patient is known.* unknown_subject: study"),
         ({"leads": ("I", "II", "PLETH")}, {}, LeadError, "'PLETH'"),
         ({"leads": ("I", "II", "i")}, {}, LeadError, "I appears twice"),
         ({"gain": "0(0)/mV"}, {}, HeaderError, "gain 0"),

@@ -298,7 +298,7 @@ def test_what_is_unknown_is_called_unknown(dicom: Dicom) -> None:
         del channel.FilterLowFrequency, channel.FilterHighFrequency, channel.NotchFilterFrequency
     ds.save_as(path)
     page = Svg(path)
-    assert page.says("ID unknown") and page.says("date unknown") and page.says("Filters not given")
+    assert page.says("ID unknown") and page.says("no date") and page.says("Filters not given")
     assert not page.says("shifted")
 
 

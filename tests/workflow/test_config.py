@@ -46,13 +46,19 @@ class TestValues:
             ({"missing_metadata": "skip"}, ["missing_metadata: 'skip' is none of 'error', 'allow'"]),
             ({"max_failed": 5}, ["max_failed: 5 is more than 1: write 0.05 for 5 %"]),
             ({"uid_root": 2.25}, ["uid_root: 2.25 is a number where text is needed: put it in quotes"]),
-            ({"uid_root": "2.025"}, ["uid_root: '2.025' is no UID root"]),
+            ({"uid_root": "2.025"}, ["uid_root: '2.025' is not a UID root"]),
             (
                 {"dcm_dir": "~/ecg"},
                 ["dcm_dir: '~/ecg' begins with what only a shell replaces: write the whole"],
             ),
             ({"output_csv": "$SCRATCH/x.csv"}, ["output_csv: '$SCRATCH/x.csv' begins with what only a shell"]),
             ({"dcm_dir": ""}, ["dcm_dir: '' is empty"]),
+            ({"undated": "1900"}, ["undated: '1900' does not have the form of 1900-01-01"]),
+            ({"sex_and_age_from": "comments"}, ["sex_and_age_from: 'comments' is not a list"]),
+            (
+                {"sex_and_age_from": ["header"]},
+                ["sex_and_age_from.0: 'header' is none of 'columns', 'patients', 'comments'"],
+            ),
             ({"metadata": ["a.csv"]}, ["metadata: ['a.csv'] is not a string"]),
             (
                 {"publish": {"version": 1.0}},
@@ -78,6 +84,9 @@ class TestValues:
         assert (value, type(value)) == (100, int)
         with pytest.raises(ConfigError, match=rf"{key}: 100\.5 "):
             complete(MINIMAL | {key: 100.5})
+
+    def test_a_date_needs_no_quotes(self) -> None:
+        assert complete(MINIMAL | {"undated": date(1900, 1, 1)})["undated"] == "1900-01-01"
 
     @pytest.mark.parametrize("text", ["true", "True", "false", "FALSE"])
     def test_truth_may_be_text_as_from_the_command_line(self, text: str) -> None:

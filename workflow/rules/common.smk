@@ -105,8 +105,9 @@ def command(name):
 
 
 def arguments(*keys):
-    """Options as arguments of a script: `--key=value`."""
-    return [f"--{key.replace('_', '-')}={config[key]}" for key in keys]
+    """Options as arguments of a script: `--key=value`, the values of a list separated by commas."""
+    values = {key: ",".join(config[key]) if isinstance(config[key], list) else config[key] for key in keys}
+    return [f"--{key.replace('_', '-')}={value}" for key, value in values.items()]
 
 
 def switches(*keys):
@@ -148,8 +149,12 @@ PLANNED = (
     "invalid_samples",
     "issuer_of_patient_id",
     "lead_order",
+    "sex_and_age_from",
     "sop_class",
+    "time_from",
+    "undated",
     "unknown_leads",
+    "unknown_subject",
     "other_signals",
     "uid_root",
 )

@@ -11,9 +11,13 @@ _HELP = {
     "issuer_of_patient_id": "Issuer of Patient ID; none if empty",
     "lead_order": "order of the leads; standard puts aVL before aVF",
     "other_signals": "signals that are not ECG: fail, or leave them out",
+    "sex_and_age_from": "sources of sex and age, the preferred one first, separated by commas",
     "sop_class": "DICOM class; any but auto fails a record that does not fit it",
+    "time_from": "take the header's time where it has one, or no other than ecg_time",
     "uid_root": "prefix of all UIDs; 2.25 needs no registration",
+    "undated": "placeholder (YYYY-MM-DD) for records without a date; they are refused if empty",
     "unknown_leads": "a lead that CID 3001 does not list: fail, or give it a private code",
+    "unknown_subject": "a record without a patient: fail, or make the study's id the Patient ID",
 }
 
 
@@ -22,6 +26,8 @@ def add_conversion_options(parser: argparse.ArgumentParser) -> None:
     defaults = Options()
     for name in Options.names():
         flag, default = f"--{name.replace('_', '-')}", getattr(defaults, name)
+        if isinstance(default, tuple):
+            default = ",".join(default)
         if isinstance(default, bool):
             parser.add_argument(flag, action="store_true", help=_HELP[name])
         else:

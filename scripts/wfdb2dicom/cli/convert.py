@@ -19,12 +19,21 @@ from wfdb2dicom.acquisition import normalise_time
 from wfdb2dicom.api import convert_record
 from wfdb2dicom.cli.arguments import add_conversion_options
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.errors import DateError, LeadError, RangeError, SubjectMismatch, Wfdb2DicomError, describe
+from wfdb2dicom.errors import (
+    DateError,
+    LeadError,
+    RangeError,
+    SubjectMismatch,
+    UnknownSubject,
+    Wfdb2DicomError,
+    describe,
+)
 
 # Messages of the library name the keys of the configuration; here they are options.
 HINTS: dict[type[BaseException], str] = {
-    DateError: " (here: --ecg-time)",
+    DateError: " (here: --ecg-time, --undated)",
     SubjectMismatch: " (here: --subject-id)",
+    UnknownSubject: " (here: --subject-id, --unknown-subject)",
     LeadError: " (here: --unknown-leads, --other-signals)",
     RangeError: " (here: --sop-class)",
 }

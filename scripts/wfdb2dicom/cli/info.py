@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,9 @@ from wfdb2dicom.words import duration
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-_UNKNOWN_PATIENT, _UNKNOWN_TIME = "unknown", "2000-01-01 00:00:00"  # stand-ins, to try the conversion
+
+# To try the conversion of a record whose patient and time only the study CSV knows.
+_STAND_INS = Options(unknown_subject="study", undated="1900-01-01")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,18 +63,18 @@ def _is_dicom(path: Path) -> bool:
 
 def _of_record(record: str) -> list[tuple[str, str]]:
     header = _header(record)
-    moment = header.moment.isoformat(" ") if header.moment else "not in the header: give ecg_time"
+    moment = header.moment.isoformat(" ") if header.moment else "not in the header: give ecg_time, or set undated"
     lines = [
         ("WFDB record", record),
-        ("patient", header.subject_id or "not in the header: give subject_id"),
+        ("patient", header.subject_id or "not in the header: give subject_id, or set unknown_subject"),
         ("recorded", moment),
         ("signals", ", ".join(signal.description or "(no name)" for signal in header.signals)),
         *_extent(header.sampling_frequency, header.n_samples or 0),
         ("gains", _grouped((s.description, f"{s.gain:g}({s.baseline})/{s.units}") for s in header.signals)),
     ]
-    lenient = Options(other_signals="omit", unknown_leads="local")
+    lenient = replace(_STAND_INS, other_signals="omit", unknown_leads="local")
     try:
-        facts = _facts(record, header, lenient)
+        facts = _facts(record, lenient)
     except (StudyError, OSError) as error:
         return [*lines, ("conversion", f"not possible: {describe(error)}")]
     names = {sop_class.uid: sop_class.name for sop_class in SOP_CLASSES}
@@ -79,7 +82,7 @@ def _of_record(record: str) -> list[tuple[str, str]]:
     lines.append(("invalid samples", _counts(facts.get("invalid_samples", {}))))
     lines.append(("flat leads", ", ".join(facts.get("flat_leads", [])) or "none"))
     try:
-        _facts(record, header, Options())
+        _facts(record, _STAND_INS)
         lines.append(("conversion", "possible with the default options"))
     except StudyError as error:
         lines.append(("conversion", f"only with --other-signals omit or --unknown-leads local: {describe(error)}"))
@@ -102,14 +105,10 @@ def _header(record: str) -> Header:
     return header
 
 
-def _facts(record: str, header: Header, options: Options) -> dict[str, Any]:
-    """The facts of the object that a record becomes, whoever its patient is."""
-    known = Acquisition(
-        subject_id="" if header.subject_id else _UNKNOWN_PATIENT,
-        ecg_time="" if header.moment else _UNKNOWN_TIME,
-    )
+def _facts(record: str, options: Options) -> dict[str, Any]:
+    """The facts of the object that a record becomes."""
     converter = Converter("", OutputTree(os.curdir, make=False), options)
-    facts: dict[str, Any] = json.loads(converter.encode(converter.prepare(record, known)).facts)
+    facts: dict[str, Any] = json.loads(converter.encode(converter.prepare(record, Acquisition())).facts)
     return facts
 
 

@@ -115,6 +115,7 @@ OBJECT = {
     0x00100030: Attribute("PatientBirthDate", "DA", "2", "PS3.3 C.7.1.1"),
     0x00100040: Attribute("PatientSex", "CS", "2", "PS3.3 C.7.1.1", ("", "M", "F", "O")),
     0x00101010: Attribute("PatientAge", "AS", "3", "PS3.3 C.7.2.2"),
+    0x00104000: Attribute("PatientComments", "LT", "3", "PS3.3 C.7.1.1"),
     0x00120062: Attribute("PatientIdentityRemoved", "CS", "+", "PS3.3 C.7.1.1", ("YES",)),
     0x00120063: Attribute("DeidentificationMethod", "LO", "1", "PS3.3 C.7.1.1"),
     0x00181000: Attribute("DeviceSerialNumber", "LO", "3", "PS3.3 C.7.5.1"),

@@ -36,6 +36,16 @@ class Channel(NamedTuple):  # a tuple, because shared attributes are looked up b
     status: str = ""
 
 
+class StandIns(NamedTuple):
+    """What an object has a value for although it is not known: the study's id for the patient, a date for the date."""
+
+    patient: bool = False
+    date: bool = False
+
+
+_ALL_KNOWN = StandIns()
+
+
 @dataclass(frozen=True, slots=True)
 class SharedAttributes:
     """The attributes that many objects share: all but `InstanceAttributes` and samples.
@@ -56,6 +66,7 @@ class SharedAttributes:
         The WFDB baseline of each channel where the samples are without it; () where they are the source's.
     held : bool
         Whether the last valid value takes the place of invalid samples.
+    stand_ins : StandIns
     ascii : bool
         Whether all text is ASCII; else Specific Character Set is ISO_IR 192.
     """
@@ -72,6 +83,7 @@ class SharedAttributes:
     issuer: str = ""
     subtracted: tuple[int, ...] = ()
     held: bool = False
+    stand_ins: StandIns = _ALL_KNOWN
     ascii: bool = True
 
 

@@ -1,4 +1,4 @@
-"""The changes to a record's samples that an object states: signals left out, baselines subtracted, values held."""
+"""What an object states of its difference from the record: samples that were changed, patient and date not known."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from wfdb2dicom.dicom.part10 import Dataset, text
 
 OMITTED = "Signals that are not an ECG were left out: "
 SUBTRACTED = "Baselines were subtracted from the samples: "
+UNKNOWN_PATIENT = "The patient is not known: Patient ID is the id of the study"
 _NO_SIGNAL = ("MDC", "10:11248")  # PS3.16 CID 3335
 
 
@@ -62,6 +63,16 @@ def intervals(dataset: Dataset) -> list[Interval]:
                 raise ValueError(f"an interval without a signal goes from sample {first} to {last}")
             found.append(Interval(channels[1] - 1, first - 1, last))
     return found
+
+
+def patient_is_known(dataset: Dataset) -> bool:
+    """Whether Patient ID is that of a patient, not that of the study."""
+    return text(dataset, 0x00104000) != UNKNOWN_PATIENT
+
+
+def date_is_known(dataset: Dataset) -> bool:
+    """Whether dates and times are those of the recording, perhaps shifted; if not, they were removed or replaced."""
+    return text(dataset, 0x00280303) != "REMOVED"
 
 
 def _integers(item: Dataset, tag: int, kind: str) -> tuple[int, ...]:

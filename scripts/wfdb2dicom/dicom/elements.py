@@ -50,6 +50,7 @@ TAGS = {
     "PatientBirthDate": (0x00100030, "DA"),
     "PatientSex": (0x00100040, "CS"),
     "PatientAge": (0x00101010, "AS"),
+    "PatientComments": (0x00104000, "LT"),
     "PatientIdentityRemoved": (0x00120062, "CS"),
     "DeidentificationMethod": (0x00120063, "LO"),
     "ContributingEquipmentSequence": (0x0018A001, "SQ"),

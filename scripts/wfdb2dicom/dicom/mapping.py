@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,11 +15,12 @@ from typing import NamedTuple
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.dicom import leads, sop_classes
 from wfdb2dicom.dicom.annotations import annotate
-from wfdb2dicom.dicom.attributes import Channel, InstanceAttributes, SharedAttributes, decimal_string
+from wfdb2dicom.dicom.attributes import Channel, InstanceAttributes, SharedAttributes, StandIns, decimal_string
 from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.dicom.patient import find_patient_id, find_sex_and_age
+from wfdb2dicom.dicom.recording_time import PLACEHOLDER, RecordingTime, find_recording_time
 from wfdb2dicom.dicom.uids import ENCODING_VERSION, derive_uid
-from wfdb2dicom.errors import DateError, HeaderError, LeadError, SubjectMismatch, UidError, UnitsError
-from wfdb2dicom.inputs.patients import age_at
+from wfdb2dicom.errors import HeaderError, LeadError, UidError, UnitsError
 from wfdb2dicom.records.header import Header, Signal
 
 # ADC units per unit → ADC units per mV. WFDB spells them in every case; "MV" would be a megavolt and is refused.
@@ -37,10 +37,7 @@ PER_MILLIVOLT = {
 _VOLTS = re.compile(r"(?:[a-zµμ]|milli|micro|nano)?v(?:olts?)?", re.IGNORECASE).fullmatch
 # Units without a quantity ("no units", "A/D units"): the signal may be an uncalibrated ECG.
 _NO_QUANTITY = frozenset({"nu", "adu", "au", "a.u.", "nd", "n/a", "none", "unit", "units", "unknown", "?", "-", "1"})
-_MIMIC_ID = re.compile(r"\d{8,9}").fullmatch
-_ECG_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?").fullmatch
 _UID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+").fullmatch
-_FIRST_YEAR = 1000  # before it, a placeholder
 _MAX_SH, _MAX_LO, _MAX_UI = 16, 64, 64  # characters, PS3.5 table 6.2-1
 
 
@@ -56,15 +53,15 @@ class ObjectDescription:
         The WFDB baseline of each channel, counts.
     order : tuple of int or None
         The signal that becomes each channel; None when channels are in the order of the signals.
-    time_source : str
-        ``header`` or ``ecg_time``.
+    time : RecordingTime
+        Whose `moment` is the instance's.
     """
 
     shared: SharedAttributes
     instance: InstanceAttributes
     baselines: tuple[int, ...]
     order: tuple[int, ...] | None
-    time_source: str
+    time: RecordingTime
 
 
 def describe_object(
@@ -84,10 +81,11 @@ def describe_object(
     StudyError
         One of its subclasses, naming the field, its value and the remedy.
     """
-    patient_id = _text("subject_id", _patient(header, acquisition), _MAX_LO)
-    moment, time_source = _moment(header, acquisition)
-    if moment.year < _FIRST_YEAR:
-        raise DateError(f"the {time_source} has the year {moment.year}, in which no ECG was recorded; correct it")
+    subject, known = find_patient_id(header, acquisition, options)
+    patient_id = _text("subject_id", subject, _MAX_LO)
+    time = find_recording_time(header, acquisition, options)
+    stand_ins = StandIns(patient=not known, date=time.source == PLACEHOLDER)
+    sex, age = find_sex_and_age(header, acquisition, options, None if stand_ins.date else time.moment.year)
     who = (patient_id.encode(), (acquisition.study_id or header.name).encode())
     identity = (str(ENCODING_VERSION).encode(), options.text(), header.text, acquisition.to_json().encode(), digest)
     study_instance_uid = _uid(acquisition.study_instance_uid) or derive_uid(options.uid_root, "study", *who)
@@ -95,12 +93,12 @@ def describe_object(
         sop_instance_uid=derive_uid(options.uid_root, "instance", *identity),
         study_instance_uid=study_instance_uid,
         series_instance_uid=_uid(acquisition.series_instance_uid) or derive_uid(options.uid_root, "series", *who),
-        moment=moment,
+        moment=time.moment,
         patient_id=patient_id,
         study_id=_text("study_id", _study_id(header, acquisition) or study_instance_uid[-_MAX_SH:], _MAX_SH),
         station=_text("cart_id", acquisition.cart_id, _MAX_SH),
-        patient_sex=acquisition.patient_sex,
-        patient_age=age_at(acquisition.anchor_age, acquisition.anchor_year, moment.year),
+        patient_sex=sex,
+        patient_age=age,
         annotations=annotate(acquisition) if options.annotations else (),
     )
     shared, baselines, order = _shared_attributes(
@@ -108,10 +106,11 @@ def describe_object(
         _Shape(header.n_samples or 0, header.sampling_frequency, bits),
         (acquisition.filter_low, acquisition.filter_high, acquisition.notch),
         header.omitted,
+        stand_ins,
         all(text.isascii() for text in instance.texts()),
         options,
     )
-    return ObjectDescription(shared, instance, baselines, order, time_source)
+    return ObjectDescription(shared, instance, baselines, order, time)
 
 
 SignalKey = tuple[str, float, int, str, int]
@@ -132,6 +131,7 @@ def _shared_attributes(
     shape: _Shape,
     filters: tuple[str, str, str],
     omitted: tuple[str, ...],
+    stand_ins: StandIns,
     ascii_texts: bool,
     options: Options,
 ) -> tuple[SharedAttributes, tuple[int, ...], tuple[int, ...] | None]:
@@ -149,6 +149,7 @@ def _shared_attributes(
         notch=notch,
         omitted=omitted,
         issuer=options.issuer_of_patient_id,
+        stand_ins=stand_ins,
         ascii=ascii_texts and all(text.isascii() for text in (*labels, *omitted, options.issuer_of_patient_id)),
     )
     baselines = [Signal(*signal).baseline for signal in signals]
@@ -186,43 +187,6 @@ def _uid(given: str) -> str:
     if given and (len(given) > _MAX_UI or not _UID(given)):
         raise UidError(f"{given!r} is not a DICOM UID: digits and dots, no leading zeros, at most {_MAX_UI} characters")
     return given
-
-
-def _patient(header: Header, acquisition: Acquisition) -> str:
-    ours, theirs = acquisition.subject_id, header.subject_id
-    if ours and theirs and ours != theirs:
-        raise SubjectMismatch(
-            f"the header belongs to subject {theirs}, the CSV says subject {ours};"
-            " check path and subject_id of this row"
-        )
-    if not (ours or theirs):
-        raise SubjectMismatch(
-            "no patient is known: the header has no '# <subject_id>:' comment and the CSV no subject_id; add the column"
-        )
-    named, study = header.name, acquisition.study_id
-    if named != study and _MIMIC_ID(named) and _MIMIC_ID(study):
-        raise SubjectMismatch(f"the header is of study {named}, the CSV says {study}; check path and study_id")
-    return theirs or ours
-
-
-def _moment(header: Header, acquisition: Acquisition) -> tuple[datetime, str]:
-    if header.moment is not None:
-        return header.moment, "header"
-    if not acquisition.ecg_time:
-        raise DateError(
-            "no date is known: neither the header nor ecg_time has one with a time; give ecg_time"
-            " as YYYY-MM-DD HH:MM:SS"
-        )
-    match = _ECG_TIME(acquisition.ecg_time)
-    if match is None:
-        raise DateError(f"ecg_time {acquisition.ecg_time!r} is not YYYY-MM-DD HH:MM:SS; correct it")
-    year, month, day, hour, minute, second, fraction = match.groups()
-    micro = int((fraction or "").ljust(6, "0"))
-    try:
-        moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), micro)
-    except ValueError as error:
-        raise DateError(f"ecg_time {acquisition.ecg_time!r} is not a date and time: {error}; correct it") from error
-    return moment, "ecg_time"
 
 
 @lru_cache(maxsize=4096)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -18,9 +20,14 @@ CHOICES = {
     "lead_order": ("source", "standard"),
     "other_signals": ("error", "omit"),
     "sop_class": sop_classes.NAMES,
+    "time_from": ("header", "ecg_time"),
     "unknown_leads": ("error", "local"),
+    "unknown_subject": ("error", "study"),
 }
 """The values of each option that has a list of them."""
+SEX_AND_AGE_SOURCES = ("columns", "patients", "comments")
+FIRST_YEAR = 1000  # a date before it is a placeholder
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 _MAX_LO = 64  # characters, PS3.5 table 6.2-1
 
 
@@ -42,13 +49,23 @@ class Options:
         ``source`` keeps the order of the WFDB header, ``standard`` is I II III aVR aVL aVF V1–V6, others behind.
     other_signals : str
         How to treat signals that are not an ECG: ``error``, or ``omit`` to leave them out.
+    sex_and_age_from : tuple of str
+        Sources of sex and age, the preferred one first: ``columns`` of the study CSV, the table of ``patients``,
+        ``comments`` of the header.
     sop_class : str
         ``auto``, or the class that every object must be of: ``12-lead``, ``general``, ``ambulatory``,
         ``general-32bit``; see `wfdb2dicom.dicom.sop_classes`.
+    time_from : str
+        ``header`` takes the header's date and time, and ecg_time where it has none; ``ecg_time`` takes no other.
     uid_root : str
         Root of all identifiers; under ``2.25`` they are UUIDs.
+    undated : str
+        The date (``YYYY-MM-DD``) of records without a known one, which then say that theirs was removed; "" to refuse
+        them.
     unknown_leads : str
         How to treat a lead that CID 3001 does not know: ``error``, or ``local`` to give it a private code.
+    unknown_subject : str
+        How to treat a record whose patient is not known: ``error``, or ``study`` to make the study's id the Patient ID.
     """
 
     annotations: bool = False
@@ -57,9 +74,13 @@ class Options:
     issuer_of_patient_id: str = ""
     lead_order: str = "source"
     other_signals: str = "error"
+    sex_and_age_from: tuple[str, ...] = SEX_AND_AGE_SOURCES
     sop_class: str = "auto"
+    time_from: str = "header"
     uid_root: str = "2.25"
+    undated: str = ""
     unknown_leads: str = "error"
+    unknown_subject: str = "error"
 
     def __post_init__(self) -> None:
         """Refuse values that the configuration would refuse too (`ConfigError`)."""
@@ -69,6 +90,9 @@ class Options:
         if not isinstance(self.annotations, bool):
             raise ConfigError(f"annotations: {self.annotations!r} is neither True nor False; write one of them")
         check_root(self.uid_root)
+        object.__setattr__(self, "sex_and_age_from", _sources(self.sex_and_age_from))
+        if self.undated and not _is_date(self.undated):
+            raise ConfigError(f"undated: {self.undated!r} is not a date from the year 1000 on; write it as 1900-01-01")
         issuer = self.issuer_of_patient_id
         if len(issuer) > _MAX_LO or "\\" in issuer or not issuer.isprintable():
             raise ConfigError(
@@ -89,6 +113,23 @@ class Options:
     def text(self) -> bytes:
         """Canonical form: equal options give equal bytes."""
         return _canonical(self)
+
+
+def _sources(given: Sequence[str]) -> tuple[str, ...]:
+    """The sources of sex and age, checked."""
+    found = tuple(filter(None, given.split(",")) if isinstance(given, str) else given)
+    if not set(found) <= set(SEX_AND_AGE_SOURCES) or len(set(found)) < len(found):
+        raise ConfigError(
+            f"sex_and_age_from: {list(found)!r} is not a list of {', '.join(SEX_AND_AGE_SOURCES)}, each at most once"
+        )
+    return found
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return _DATE(text) is not None and date.fromisoformat(text).year >= FIRST_YEAR
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=64)  # every study asks for it

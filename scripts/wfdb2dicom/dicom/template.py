@@ -36,6 +36,8 @@ _LOCAL_CODES: Attributes = {
     "CodingSchemeResponsibleOrganization": "wfdb2dicom",
 }
 DEIDENTIFICATION = "De-identified by the publisher of the WFDB data; dates shifted"
+UNDATED = "De-identified by the publisher of the WFDB data; dates removed"
+UNKNOWN_PATIENT = "The patient is not known: Patient ID is the id of the study"
 
 
 _SPECIMEN = InstanceAttributes("", "", "", datetime(2000, 1, 1), "", "")
@@ -159,11 +161,12 @@ def _constants(shared: SharedAttributes) -> dict[str, Value]:
         **({"IssuerOfPatientID": shared.issuer} if shared.issuer else {}),
         **(_EQUIPMENT if shared.sop_class.bits == 32 else {}),
         "PatientIdentityRemoved": "YES",
-        "DeidentificationMethod": DEIDENTIFICATION,
+        "DeidentificationMethod": UNDATED if shared.stand_ins.date else DEIDENTIFICATION,
+        **({"PatientComments": UNKNOWN_PATIENT} if shared.stand_ins.patient else {}),
         "ContributingEquipmentSequence": [_contribution(description) for description in contributions(shared)],
         "SeriesNumber": "1",
         "InstanceNumber": "1",
-        "LongitudinalTemporalInformationModified": "MODIFIED",
+        "LongitudinalTemporalInformationModified": "REMOVED" if shared.stand_ins.date else "MODIFIED",
         "AcquisitionContextSequence": [],
     }
 

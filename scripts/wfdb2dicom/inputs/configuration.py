@@ -82,6 +82,8 @@ def complete(given: Mapping[str, Any], defaults: Mapping[str, Any], schema: Path
     values = {key: value for key, value in given.items() if key in properties and value is not None}
     values = {key: value for key, value in values.items() if value != "" or key not in rules["required"]}
     for key, value in values.items():
+        if isinstance(value, date):  # 1900-01-01 without quotes is one for YAML
+            values[key] = value = value.isoformat()
         if isinstance(value, float) and value.is_integer() and _is_whole(properties[key]):
             values[key] = value = int(value)  # 2.0 is an integer to JSON Schema, not to the scripts
         if properties[key].get("type") == "boolean" and str(value).lower() in _BOOLEANS:
@@ -240,7 +242,7 @@ def _expected(value: Any, rule: Mapping[str, Any], error: ValidationError) -> st
     if error.validator == "pattern" and "examples" in rule:
         return f"does not have the form of {rule['examples'][0]}"
     if error.validator == "pattern":
-        return 'is no UID root: digits and dots such as "2.25" or "1.2.826.0.1.3680043.10.999"'
+        return 'is not a UID root: digits and dots such as "2.25" or "1.2.826.0.1.3680043.10.999"'
     limits = {"exclusiveMinimum": "is not above", "minimum": "is less than", "maximum": "is more than"}
     if error.validator in limits:
         # A share written as a percentage.

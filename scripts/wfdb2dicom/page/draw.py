@@ -219,7 +219,7 @@ def _draw_segment(sheet: _Sheet, segment: Segment, page: Page) -> None:
 def _draw_header(sheet: _Sheet, ecg: Ecg) -> None:
     x, y = GRID.left, 200.0
     sheet.text(x, y, f"ID {ecg.patient_id or 'unknown'}", color=INK, size=14, weight="bold")
-    date = ecg.acquired or "date unknown"
+    date = ecg.acquired or "no date"
     lines = (
         _GAP.join(filter(None, (ecg.patient_name, ecg.sex, ecg.age))),
         f"{date}{_GAP}(date shifted)" if ecg.acquired and ecg.shifted else date,

@@ -72,7 +72,7 @@ class Ecg:
     Attributes
     ----------
     acquired : str
-        ``YYYY-MM-DD HH:MM:SS``.
+        ``YYYY-MM-DD HH:MM:SS``; "" also where the object says that its dates were removed.
     shifted : bool
         Whether the object says that its dates were modified.
     filters : str
@@ -180,6 +180,7 @@ def _read(path: Path, content: bytes) -> Ecg:
     if not traces:
         raise EcgError(f"{path} has no channel in volts, only {', '.join(left_out)}: there is no ECG to draw")
     measurements, statements = _annotations(ds)
+    dates = _text(ds, "LongitudinalTemporalInformationModified")
     return Ecg(
         traces=traces,
         patient_id=_text(ds, "PatientID"),
@@ -187,8 +188,8 @@ def _read(path: Path, content: bytes) -> Ecg:
         sex=_text(ds, "PatientSex"),
         age=_age(_text(ds, "PatientAge")),
         study_id=_text(ds, "StudyID"),
-        acquired=_moment(ds),
-        shifted=_text(ds, "LongitudinalTemporalInformationModified") in ("MODIFIED", "REMOVED"),
+        acquired="" if dates == "REMOVED" else _moment(ds),
+        shifted=dates == "MODIFIED",
         station=_text(ds, "StationName"),
         filters=_filters(ds),
         sop_instance_uid=_text(ds, "SOPInstanceUID"),

@@ -240,7 +240,7 @@ def _header(
         raise RestoreError(f"SamplingFrequency {text(group, 0x003A001A)!r} is not above 0 Hz")
     shown = f"{frequency:.0f}" if frequency == int(frequency) else repr(frequency)
     first = [name, str(len(channels)), shown, str(len(samples))]
-    if acquired := text(dataset, 0x0008002A):
+    if changes.date_is_known(dataset) and (acquired := text(dataset, 0x0008002A)):
         moment = _DT(acquired)
         if not moment:
             raise RestoreError(f"AcquisitionDateTime {acquired!r} is not a date with a time to the second")
@@ -254,7 +254,7 @@ def _header(
             f"{name}.dat {signal_format}{skew} {channel.gain!r}({channel.baseline})/mV"
             f" {signal_format} 0 {start} {total} 0 {channel.label}"
         )
-    if patient := text(dataset, 0x00100020):
+    if changes.patient_is_known(dataset) and (patient := text(dataset, 0x00100020)):
         lines.append(f"# <subject_id>: {patient}")
     omitted = [what for what in changes.descriptions(dataset) if what.startswith(changes.OMITTED)]
     lines += [f"# {what}" for what in omitted]

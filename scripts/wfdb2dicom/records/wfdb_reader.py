@@ -237,7 +237,7 @@ def _join(header: Header, parts: list[Record]) -> Record:
         text=b"\n".join([header.text, *(part.header.text for part in parts)]),
         name=header.name,
         n_samples=len(samples),
-        moment=header.moment or first.moment,
+        moment=header.moment if header.stated_time else first.moment,
         stated_time=header.stated_time or first.stated_time,
         signals=tuple(signals),
         comments=(*header.comments, *(c for part in parts for c in part.header.comments)),

@@ -150,6 +150,7 @@ _COLUMNS = [
     "invalid_leads",
     "flat_leads",
     "omitted_signals",
+    "warnings",
     "filter_low",
     "filter_high",
     "notch",
@@ -212,12 +213,6 @@ def _flags(done: pa.Table) -> Iterable[Flag]:
         Flag("dated", "Dated by the CSV", "The header has no date; the DICOM has ecg_time instead."),
         lambda row: f"{row['acquired']} from ecg_time",
     )
-    if "omitted_signals" in done.column_names:
-        yield _flag(
-            done.filter(pc.greater(pc.list_value_length(done["omitted_signals"]), 0)),
-            Flag("omitted", "Signals left out", "Signals that are not an ECG were left out (other_signals: omit)."),
-            lambda row: ", ".join(row["omitted_signals"]),
-        )
     bare = pc.and_(pc.is_null(done["cart_id"]), pc.is_null(done["filter_low"]))
     bare = pc.and_(pc.and_(bare, pc.is_null(done["filter_high"])), pc.is_null(done["notch"]))
     yield _flag(
@@ -225,6 +220,29 @@ def _flags(done: pa.Table) -> Iterable[Flag]:
         Flag("bare", "Without metadata", "No cart and no filters are known: no row in metadata, or an empty one."),
         lambda row: "neither cart nor filters",
     )
+    yield from _partly_used(done)
+
+
+def _partly_used(done: pa.Table) -> Iterable[Flag]:
+    """Studies of which something is not known or was left out."""
+    placeholder = done.filter(pc.equal(done["time_source"], "placeholder"))
+    yield _flag(
+        placeholder,
+        Flag("undated", "No date", "No date is known; the DICOM has a placeholder and says that dates were removed."),
+        lambda row: "no date",
+    )
+    if "warnings" in done.column_names:
+        yield _flag(
+            done.filter(pc.greater(pc.list_value_length(done["warnings"]), 0)),
+            Flag("warnings", "Warnings", "Something in the source was not used, such as a time that cannot be read."),
+            lambda row: "; ".join(row["warnings"]),
+        )
+    if "omitted_signals" in done.column_names:
+        yield _flag(
+            done.filter(pc.greater(pc.list_value_length(done["omitted_signals"]), 0)),
+            Flag("omitted", "Signals left out", "Signals that are not an ECG were left out (other_signals: omit)."),
+            lambda row: ", ".join(row["omitted_signals"]),
+        )
 
 
 def _flag(rows: pa.Table, flag: Flag, detail: Any) -> Flag:

@@ -21,7 +21,7 @@ from wfdb2dicom.inputs.studies import path_prefix
 _TEXT, _NAMES = pa.string(), pa.list_(pa.string())
 COLUMNS = (  # name, type, meaning
     ("study_id", _TEXT, "The study; digits only where the id in the study CSV is a number."),
-    ("subject_id", _TEXT, "The patient: of the WFDB header, else of the study CSV."),
+    ("subject_id", _TEXT, "The patient: of the WFDB header, else of the study CSV; null where nobody knows."),
     ("dcm_path", _TEXT, "The DICOM file; null where there is none."),
     ("error", _TEXT, "Why there is no DICOM file; null where there is one."),
     ("size", pa.int64(), "Bytes of the DICOM file."),
@@ -30,8 +30,9 @@ COLUMNS = (  # name, type, meaning
     ("series_uid", _TEXT, "Series Instance UID."),
     ("sop_instance_uid", _TEXT, "SOP Instance UID."),
     ("sop_class_uid", _TEXT, "SOP Class UID: which of DICOM's ECG classes the object is of."),
-    ("acquired", pa.timestamp("us"), "Date and time of the recording, as in the DICOM file, without a time zone."),
-    ("time_source", _TEXT, "Where that time is from: header, or ecg_time (the study CSV or the metadata)."),
+    ("acquired", pa.timestamp("us"), "Date and time of the recording, without a time zone; null where not known."),
+    ("time_source", _TEXT, "Where that time is from: header, ecg_time (the study CSV or the metadata), placeholder."),
+    ("unused_times", _NAMES, "Times of header and study CSV that were not used, each with its source."),
     ("ecg_time", _TEXT, "The time in the study CSV or the metadata."),
     ("time_difference", pa.int64(), "Seconds from ecg_time to the time in the header, where both are known."),
     ("sampling_frequency", pa.float64(), "Sampling frequency in hertz."),
@@ -40,6 +41,8 @@ COLUMNS = (  # name, type, meaning
     ("invalid_samples", pa.int32(), "Samples without a value, which have the padding value, over all leads."),
     ("invalid_leads", _NAMES, "The leads that have invalid samples."),
     ("flat_leads", _NAMES, "The leads in which all samples are equal."),
+    ("checksums", _TEXT, "missing or placeholder where the header states no checksums, else null."),
+    ("warnings", _NAMES, "What is worth knowing of the conversion, a sentence each."),
     ("baseline", _TEXT, "zero where the WFDB baselines were subtracted from the samples, else source."),
     ("originality", _TEXT, "DERIVED where invalid samples hold the last valid value, else ORIGINAL."),
     ("omitted_signals", _NAMES, "Signals that are not an ECG and were left out."),
@@ -50,10 +53,10 @@ COLUMNS = (  # name, type, meaning
     ("record", _TEXT, "The WFDB record, relative to the top of its collection, without extension."),
 )
 SCHEMA = pa.schema([(name, kind) for name, kind, _ in COLUMNS])
-_TEXTS = ("study_uid", "series_uid", "sop_instance_uid", "sop_class_uid", "time_source", "cart_id")
+_TEXTS = ("study_uid", "series_uid", "sop_instance_uid", "sop_class_uid", "time_source", "checksums", "cart_id")
 _NUMBERS = ("sampling_frequency", "filter_low", "filter_high", "notch")
 _COUNTS = ("n_samples", "n_channels")
-_LISTS = ("flat_leads", "omitted_signals")
+_LISTS = ("unused_times", "flat_leads", "warnings", "omitted_signals")
 
 _TIME_LENGTH = len("YYYY-MM-DD HH:MM:SS")
 

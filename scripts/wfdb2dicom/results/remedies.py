@@ -25,7 +25,14 @@ _KNOWN = {
         "a lead is unknown or appears twice", "correct the names in the header, or report the data set to us"
     ),
     "UnitsError": Remedy("a signal is not in volts", "leave out these records: they hold something other than an ECG"),
-    "DateError": Remedy("no date and time of the recording is known", "add a column ecg_time to input_csv"),
+    "DateError": Remedy(
+        "no date and time of the recording is known",
+        "add a column ecg_time to input_csv, or admit such records by undated",
+    ),
+    "UnknownSubject": Remedy(
+        "neither header nor study CSV names the patient",
+        "add a column subject_id to input_csv, or admit such records by unknown_subject",
+    ),
     "UidError": Remedy("a given UID is not valid, or was given twice", "give another UID, or leave it out"),
     "IdError": Remedy("a study or subject id cannot be used", "correct the id in input_csv"),
     "MetadataError": Remedy("the rows of CSV and metadata contradict each other", "correct the row in metadata"),
