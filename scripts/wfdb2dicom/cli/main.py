@@ -34,6 +34,7 @@ STAGES = {
     "validate": "validate a sample of the DICOM objects",
     "roundtrip": "compare DICOM objects turned back into WFDB with their published checksums",
     "findings": "join the tables of validate or roundtrip and show the summary",
+    "publish": "write what a data set needs beside its DICOM objects",
     "send": "send the DICOM objects of a batch to an archive",
 }
 USAGE = """usage: wfdb2dicom COMMAND ...

@@ -42,6 +42,7 @@ RESULTS = tuple(
         "roundtrip.json",
         "verify.tsv",
         ".results.json",
+        ".publication.json",
         "store/summary.json",
     )
 )
