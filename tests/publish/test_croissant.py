@@ -36,6 +36,7 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of its libraries
 def test_mlcroissant_validates_it_and_reads_every_row(publish_demo: Publisher) -> None:
     mlcroissant = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed: pip install '.[test]'")
     publish_demo(WHOLE)
