@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.dicom.mapping import ObjectDescription, describe_object, is_other
+from wfdb2dicom.dicom.mapping import ObjectDescription, describe_object, is_other, require_class
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.stored_samples import store, stores_source
 from wfdb2dicom.dicom.template import template
@@ -262,7 +263,7 @@ class Converter:
         omit = is_other if self._options.other_signals == "omit" else None
         with self._as_files(prepared) as (path, root):
             text = read_header_text(path + ".hea", root)  # as it is now: wfdb reads it now
-            record = read_with_wfdb(path, root, text, omit)
+            record = read_with_wfdb(path, root, text, omit, partial(require_class, options=self._options))
         digest = b"" if record.header.has_checksums else blake2b(record.samples.tobytes()).digest()
         bits = 8 * record.samples.itemsize
         study = describe_object(record.header, acquisition, self._options, digest, bits)

@@ -20,8 +20,8 @@ from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.patient import find_patient_id, find_sex_and_age
 from wfdb2dicom.dicom.recording_time import PLACEHOLDER, RecordingTime, find_recording_time
 from wfdb2dicom.dicom.uids import ENCODING_VERSION, derive_uid
-from wfdb2dicom.errors import HeaderError, LeadError, UidError, UnitsError
-from wfdb2dicom.records.header import Header, Signal
+from wfdb2dicom.errors import HeaderError, LeadError, RangeError, UidError, UnitsError
+from wfdb2dicom.records.header import INVALID_16, Header, Signal
 
 # ADC units per unit → ADC units per mV. WFDB spells them in every case; "MV" would be a megavolt and is refused.
 PER_MILLIVOLT = {
@@ -154,6 +154,18 @@ def _shared_attributes(
     )
     baselines = [Signal(*signal).baseline for signal in signals]
     return shared, tuple(baselines if order is None else [baselines[n] for n in order]), order
+
+
+def require_class(header: Header, options: Options) -> None:
+    """Refuse a record that no class takes whatever its samples are (`RangeError`), before they are read."""
+    labels = [leads.label(signal.description) for signal in header.signals]
+    shape = labels, header.n_samples or 0, header.sampling_frequency
+    try:
+        sop_classes.choose(*shape, 16, options.sop_class)
+    except RangeError:
+        if all((signal.invalid or 0) >= INVALID_16 for signal in header.signals):  # in formats of at most 16 bits
+            raise
+        sop_classes.choose(*shape, 32, options.sop_class)
 
 
 def _study_id(header: Header, acquisition: Acquisition) -> str:

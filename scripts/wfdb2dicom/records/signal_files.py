@@ -43,8 +43,8 @@ FORMATS = {
     "524": Format(0, 1),
 }
 _DESCRIPTORS = "/proc/self/fd" if sys.platform.startswith("linux") else "/dev/fd"
-# FLAC packs silence without limit. Real ECGs take a third of their size, a flat line some thousandth.
-_MOST_UNPACKED, _MOST_PACKED = 64 << 20, 1000  # bytes that are always fine, and bytes per byte of the file
+# FLAC packs silence without limit, so memory is bounded by what the file holds. Real ECGs take a third of their size.
+_MOST_UNPACKED, _MOST_PACKED = 64 << 20, 100  # bytes that are always fine, and bytes per byte of the file
 
 
 class SignalFile(NamedTuple):

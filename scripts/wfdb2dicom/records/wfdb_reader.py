@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from wfdb2dicom.errors import HeaderError, LeadError, SignalError
-from wfdb2dicom.records.header import Header, Record, Samples, Signal, Storage, parse
+from wfdb2dicom.records.header import Header, Record, Samples, Segment, Signal, Storage, parse
 from wfdb2dicom.records.samples import verify_samples
-from wfdb2dicom.records.signal_files import read_signal_file
+from wfdb2dicom.records.signal_files import read_signal_file, signal_path
 from wfdb2dicom.records.source_file import read_header_text
 
 _MAX_NAME = 64  # characters of a signal that is only named
@@ -27,9 +27,12 @@ _MAX_BYTES = 2**32  # of samples as DICOM holds them; a data element has no more
 _MOST_USES = 4  # segments that share a signal file
 
 _Omit = Callable[[Signal], bool]
+_Check = Callable[[Header], None]
 
 
-def read_with_wfdb(record: str, root: str, text: bytes, omit: _Omit | None = None) -> Record:
+def read_with_wfdb(
+    record: str, root: str, text: bytes, omit: _Omit | None = None, check: _Check | None = None
+) -> Record:
     """Read a record of any kind.
 
     Parameters
@@ -42,6 +45,8 @@ def read_with_wfdb(record: str, root: str, text: bytes, omit: _Omit | None = Non
         Its header file.
     omit : callable, optional
         Which signals are left out of the record once their checksums are verified; none by default.
+    check : callable, optional
+        Called with the header of what is to be read, before a sample is; refuses it by raising an error.
 
     Returns
     -------
@@ -57,10 +62,10 @@ def read_with_wfdb(record: str, root: str, text: bytes, omit: _Omit | None = Non
     """
     header = parse(text, f"{record}.hea")
     read = _read_segments if header.segments else _read_segment
-    return read(record, root, header, omit)
+    return read(record, root, header, omit, check)
 
 
-def _read_segment(record: str, root: str, header: Header, omit: _Omit | None) -> Record:
+def _read_segment(record: str, root: str, header: Header, omit: _Omit | None, check: _Check | None) -> Record:
     """A record without segments."""
     header = _with_storage(header)
     if all(stored.file == "~" for stored in header.storage):
@@ -71,6 +76,15 @@ def _read_segment(record: str, root: str, header: Header, omit: _Omit | None) ->
     omitted = [n for n in range(len(header.signals)) if n not in kept]
     _check_gains(record, [header.signals[n] for n in kept])
     rate = _rate(record, header, kept, may_omit=omit is None)
+    if check is not None and header.n_samples is not None:
+        check(
+            replace(
+                header,
+                sampling_frequency=header.sampling_frequency * rate,
+                n_samples=header.n_samples * rate,
+                signals=tuple(header.signals[n] for n in kept),
+            )
+        )
     each, tail = _read_files(record, root, header)
     samples = _narrow(np.column_stack([each[n] for n in kept]), [header.signals[n] for n in kept])
     signals = header.signals
@@ -158,7 +172,7 @@ def _check_gains(record: str, signals: Sequence[Signal]) -> None:
             )
 
 
-def _read_segments(record: str, root: str, header: Header, omit: _Omit | None) -> Record:
+def _read_segments(record: str, root: str, header: Header, omit: _Omit | None, check: _Check | None) -> Record:
     """A multi-segment record of fixed layout: the same signals in each segment, and no gaps between them."""
     segments, length = header.segments, header.n_samples or 0
     names = [segment.name for segment in segments]
@@ -177,35 +191,56 @@ def _read_segments(record: str, root: str, header: Header, omit: _Omit | None) -
             f"{record}.hea has {length} samples and segments of {total} in all, which must be"
             f" equal and take at most {_MAX_BYTES} bytes; correct it"
         )
+    headers = _segment_headers(record, root, segments)
     parts: list[Record] = []
-    files: Counter[str] = Counter()
-    for name, frames in segments:
-        part, found = _read_part(os.path.join(os.path.dirname(record), name), root, omit, files)
-        if found != frames:
-            raise HeaderError(f"segment {name} has {found} samples where {record}.hea needs {frames}; correct it")
-        if parts and (differs := _difference(parts[0].header, part.header)):
+    for (name, frames), part in zip(segments, headers, strict=True):
+        # The first segment is checked as if it were the whole record, the others must be like it.
+        whole = _of_length(check, length / frames) if check and not parts else None
+        parts.append(_read_part(_beside(record, name), root, part, frames, omit, whole))
+        if differs := _difference(parts[0].header, parts[-1].header):
             raise HeaderError(f"segment {name} of {record} differs from the first in {differs}; convert each by itself")
-        parts.append(part)
     return _join(header, parts)
 
 
-def _read_part(path: str, root: str, omit: _Omit | None, files: Counter[str]) -> tuple[Record, int]:
-    """A segment, and its length in frames, which is what a record of segments states.
+def _beside(record: str, name: str) -> str:
+    """The path of a record in the same folder."""
+    return os.path.join(os.path.dirname(record), name)
 
-    `files` counts the segments that name a signal file: memory is bounded by what the files hold.
-    """
-    header = parse(read_header_text(path + ".hea", root), f"{path}.hea")
-    if header.segments:
-        raise HeaderError(f"the segment {path} has segments itself, which header(5) forbids; correct it")
-    files.update({stored.file for stored in _with_storage(header).storage} - {"~"})
-    if often := [name for name, uses in files.items() if uses > _MOST_USES]:
-        raise HeaderError(
-            f"more than {_MOST_USES} segments beside {path} name the signal file {often[0]!r}; correct them"
-        )
-    part = _read_segment(path, root, header, omit)
+
+def _of_length(check: _Check, factor: float) -> _Check:
+    return lambda header: check(replace(header, n_samples=round((header.n_samples or 0) * factor)))
+
+
+def _segment_headers(record: str, root: str, segments: Sequence[Segment]) -> list[Header]:
+    """The headers of all segments, checked before a sample is read: memory is bounded by what the files hold."""
+    headers = []
+    uses: Counter[str] = Counter()
+    for name, frames in segments:
+        path = _beside(record, name)
+        header = parse(read_header_text(path + ".hea", root), f"{path}.hea")
+        if header.segments:
+            raise HeaderError(f"the segment {path} has segments itself, which header(5) forbids; correct it")
+        if header.n_samples not in (None, frames):
+            raise HeaderError(
+                f"segment {name} has {header.n_samples} samples where {record}.hea needs {frames}; correct it"
+            )
+        files = {stored.file for stored in _with_storage(header).storage} - {"~"}
+        uses.update({os.path.realpath(signal_path(path, root, file)) for file in files})
+        if often := [file for file, count in uses.items() if count > _MOST_USES]:
+            raise HeaderError(
+                f"more than {_MOST_USES} segments of {record} name the signal file {os.path.basename(often[0])!r};"
+                " correct them"
+            )
+        headers.append(header)
+    return headers
+
+
+def _read_part(path: str, root: str, header: Header, frames: int, omit: _Omit | None, check: _Check | None) -> Record:
+    """A segment of so many frames."""
+    part = _read_segment(path, root, replace(header, n_samples=frames), omit, check)
     if any(signal.skew for signal in part.header.signals):
         raise SignalError(f"the segment {path} has skewed signals, which overlap its neighbours; correct it")
-    return part, round(len(part.samples) * header.sampling_frequency / part.header.sampling_frequency)
+    return part
 
 
 def _difference(first: Header, other: Header) -> str:
