@@ -260,8 +260,8 @@ def test_a_signal_that_is_no_ecg_is_left_out_on_request_only(tmp_path: Path, sig
     assert (facts["omitted_signals"], facts["n_channels"]) == ([name], 2)
     assert_same_as_wfdb(record, dicom)
     ds = pydicom.dcmread(dicom)
-    said = ds.ContributingEquipmentSequence[0]
-    assert said.ContributionDescription == f"Signals that are no ECG were left out: {name}"
+    said = ds.ContributingEquipmentSequence[1]
+    assert said.ContributionDescription == f"Signals that are not an ECG were left out: {name}"
     assert said.PurposeOfReferenceCodeSequence[0].CodeValue == "109102"
     assert ds.WaveformSequence[0].WaveformOriginality == "ORIGINAL"
     assert check_file(dicom) == [] and check_source(dicom, record) == []
@@ -319,7 +319,7 @@ def test_segments_must_agree_in_what_is_left_out(tmp_path: Path) -> None:
 def test_a_restored_record_says_what_it_lacks(tmp_path: Path) -> None:
     convert(monitor(tmp_path, "II 200/mV", "PLETH 1/NU"), tmp_path / "x.dcm", OMIT)
     restored = restore((tmp_path / "x.dcm").read_bytes())
-    assert restored.header.decode().splitlines()[-1] == "# Signals that are no ECG were left out: PLETH"
+    assert restored.header.decode().splitlines()[-1] == "# Signals that are not an ECG were left out: PLETH"
     (tmp_path / "back").mkdir()
     restored.write(tmp_path / "back")
     convert(tmp_path / "back" / "r", tmp_path / "y.dcm")
@@ -336,7 +336,7 @@ def test_the_checker_knows_the_statement_of_what_was_left_out(tmp_path: Path) ->
         ds.save_as(tmp_path / "y.dcm")
         assert [f.keyword for f in check_file(tmp_path / "y.dcm")] == [f"ContributingEquipmentSequence[1].{keyword}"]
     ds = pydicom.dcmread(tmp_path / "x.dcm")
-    ds.ContributingEquipmentSequence[0].ContributionDescription = "Signals that are no ECG were left out: ABP"
+    ds.ContributingEquipmentSequence[1].ContributionDescription = "Signals that are not an ECG were left out: ABP"
     ds.save_as(tmp_path / "y.dcm")
     assert [f.keyword for f in check_source(tmp_path / "y.dcm", record)] == ["ChannelLabel"]
 
