@@ -18,6 +18,7 @@ from pydicom import dcmread
 
 from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.dicom.leads import STANDARD_ORDER
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.page.draw import draw
 from wfdb2dicom.page.ecg import EcgError
@@ -66,9 +67,11 @@ class Svg:
         root = ElementTree.fromstring(stream.getvalue())
         self.width, self.height = (float(root.get(name, "").removesuffix("pt")) * MM for name in ("width", "height"))
         self.lines: dict[str, list[Points]] = {}
+        self.styles: dict[str, list[str]] = {}
         for group in root.iter("{http://www.w3.org/2000/svg}g"):
             for path in group.findall("{http://www.w3.org/2000/svg}path"):
                 self.lines.setdefault(group.get("id", ""), []).append(path.get("d", ""))  # type: ignore[arg-type]
+                self.styles.setdefault(group.get("id", ""), []).append(path.get("style", ""))
         self.texts = [" ".join((text.text or "").split()) for text in root.iter("{http://www.w3.org/2000/svg}text")]
 
     def pieces(self, name: str) -> list[Points]:
@@ -88,6 +91,11 @@ class Svg:
         """Left end and base line of a trace without gaps."""
         points = self.trace(lead)
         return round(points[0, 0], 2), round(float(np.median(points[:, 1])), 2)
+
+    def colors(self) -> dict[str, str]:
+        """The colour of each line, by its id."""
+        found = {name: re.search(r"stroke: (#\w+)", " ".join(styles)) for name, styles in self.styles.items()}
+        return {name: color[1] for name, color in found.items() if color}
 
     def says(self, words: str) -> bool:
         return any(words in text for text in self.texts)
@@ -189,7 +197,44 @@ def test_a_value_of_minus_32768_without_padding_value_is_drawn(dicom: Dicom) -> 
     group = ds.WaveformSequence[0]
     group.WaveformData = np.full((5000, 12), -32768, "<i2").tobytes()
     ds.save_as(path)
-    assert Svg(path).says("Flat: I, II, III")
+    page = Svg(path)
+    assert [text for text in page.texts if text.endswith(" flat")] == [
+        f"{lead} flat" for lead in (*STANDARD_ORDER, "II")
+    ]
+
+
+def test_invalid_samples_that_the_page_does_not_show_are_not_called_gaps(dicom: Dicom) -> None:
+    samples = squares(12)
+    samples[1000:1200, 0] = -32768  # I, from 2.0 to 2.4 s: the first column ends at 2.5 s
+    samples[0:100, 10] = samples[0:7, 11] = -32768  # V5 and V6, whose column begins at 7.5 s
+    page = Svg(dicom(samples))
+    assert page.says("Gaps, invalid samples: I 200 · V5: 100, V6: 7 invalid samples, not in the part shown")
+
+
+def test_held_samples_are_drawn_as_the_gaps_that_they_fill(
+    make_record: RecordMaker, acquisition: Acquisition, tmp_path: Path
+) -> None:
+    samples = squares(12)
+    samples[1000:1200, 0] = samples[:, 6] = -32768
+    pages = []
+    for choice in ("keep", "hold"):
+        path = tmp_path / f"{choice}.dcm"
+        convert_record(make_record(samples=samples), path, acquisition, Options(invalid_samples=choice))
+        pages.append(Svg(path))
+    kept, held = pages
+    assert dcmread(tmp_path / "hold.dcm").WaveformSequence[0].WaveformOriginality == "DERIVED"
+    assert held.lines == kept.lines
+    assert held.says("Gaps, invalid samples: I 200") and held.says("No valid sample: V1")
+
+
+def test_tall_leads_of_neighbouring_rows_differ_in_colour(dicom: Dicom) -> None:
+    assert len({color for name, color in Svg(dicom()).colors().items() if name.startswith("trace-")}) == 1
+    page = Svg(dicom(squares(12) * 40))  # V6: 48 mm, in rows of 40 mm
+    colors = page.colors()
+    for column in (("I", "II", "III", "II-rhythm"), ("V4", "V5", "V6", "II-rhythm")):
+        for one, other in pairwise(column):
+            assert colors[f"trace-{one}"] != colors[f"trace-{other}"]
+    assert page.says("Rows that overlap have different colours")
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("uV", 1000.0), ("V", 0.001), ("mV", 1.0)])
@@ -258,6 +303,8 @@ def test_the_page_says_who_when_and_how(dicom: Dicom) -> None:
         "2180-07-23 08:44:00 (date shifted)",
         "Study 40689238",
         "Cart 6848296",
+        "Sex – Age –",
+        "Pieces are centred on their median",
         "25 mm/s 10 mm/mV Filters 0.005–150 Hz, notch 60 Hz 500 samples/s",
         str(dcmread(dicom()).SOPInstanceUID),
     ):
@@ -284,8 +331,13 @@ def test_measurements_and_report_lines_of_the_object_are_shown(
     )
     convert_record(make_record(), tmp_path / "ecg.dcm", measured, Options(annotations=True))
     page = Svg(tmp_path / "ecg.dcm")
-    for words in ("VRate", "100 /min", "QRS Duration", "88 ms", "QRS Axis", "-30°", "Sinus rhythm", "line 3"):
+    for words in ("Sinus rhythm", "line 3"):
         assert page.says(words), words
+    at = page.texts.index("Vent. rate")
+    assert page.texts[at : at + 8] == [
+        *("Vent. rate", "100 /min", "RR interval", "600 ms"),
+        *("QRS duration", "88 ms", "P-R-T axes", "– -30° –"),
+    ]
     assert page.says("and 4 more lines in the object") and not page.says("line 4")
 
 
@@ -300,6 +352,19 @@ def test_what_is_unknown_is_called_unknown(dicom: Dicom) -> None:
     page = Svg(path)
     assert page.says("ID unknown") and page.says("no date") and page.says("Filters not given")
     assert not page.says("shifted")
+
+
+@pytest.mark.parametrize("value", ["MODIFIED", "UNMODIFIED", "REMOVED", ""])
+def test_dates_are_called_shifted_where_the_object_says_so(dicom: Dicom, value: str) -> None:
+    path = dicom()
+    ds = dcmread(path)
+    ds.LongitudinalTemporalInformationModified = value
+    ds.PatientSex, ds.PatientAge = "F", "063Y"
+    ds.save_as(path)
+    page = Svg(path)
+    assert page.says("2180-07-23 08:44:00") == (value != "REMOVED") and page.says("no date") == (value == "REMOVED")
+    assert page.says("shifted") == (value == "MODIFIED")
+    assert page.says("Sex F Age 63 y")
 
 
 def test_paper_is_a4_landscape_in_every_format(dicom: Dicom) -> None:

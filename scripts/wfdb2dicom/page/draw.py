@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, BinaryIO
 
 import matplotlib
@@ -41,6 +42,8 @@ FORMATS = ("png", "pdf", "svg")
 _MM_PER_INCH = 25.4
 _POINTS_PER_MM = 72 / _MM_PER_INCH
 FINE, COARSE, INK, QUIET = "#f7d3d0", "#e8a09a", "#101018", "#555560"
+ROW_INKS = (INK, "#1a4fb4", "#0a6b45")
+"""Of the rows in turn where rows overlap, so that a tall lead can be told from its neighbours."""
 _TRACE_MM, _FINE_MM, _COARSE_MM = 0.28, 0.1, 0.2
 # Text stays text, and the same object gives the same bytes.
 _SETTINGS: dict[Any, Any] = {
@@ -55,7 +58,18 @@ _METADATA: dict[str, dict[str, str | None]] = {
     "svg": {"Creator": f"wfdb2dicom {__version__}", "Date": None},
 }
 _GAP = "\N{EM SPACE}"  # several blanks in a row are one to an SVG viewer
-_STATEMENT_LINES, _STATEMENT_CHARACTERS = 7, 66
+_STATEMENT_LINES, _STATEMENT_CHARACTERS = 7, 67
+_NOTE_CHARACTERS = 200  # of a line below the grid
+_MEASUREMENT_LINES = 6
+# Code Meaning of a measurement, and a cart's words for it.
+_INTERVALS = (
+    ("VRate", "Vent. rate"),
+    ("RR Interval", "RR interval"),
+    ("PR Interval", "PR interval"),
+    ("QRS Duration", "QRS duration"),
+    ("QT Interval", "QT interval"),
+)
+_AXES = ("P Axis", "QRS Axis", "T Axis")
 
 
 def draw(
@@ -157,13 +171,20 @@ class _Sheet:
         self.figure.text(x, y, text, transform=self.mm, parse_math=False, **style)  # $ is a character
 
     def line(
-        self, x: npt.ArrayLike, y: npt.ArrayLike, gid: str, *, width: float = _TRACE_MM, cut: bool = False
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        gid: str,
+        *,
+        width: float = _TRACE_MM,
+        ink: str = INK,
+        cut: bool = False,
     ) -> None:
-        """Draw a line of ink, cut at the edge of the grid if wanted."""
+        """Draw a line, cut at the edge of the grid if wanted."""
         line = Line2D(
             x,
             y,
-            color=INK,
+            color=ink,
             linewidth=width * _POINTS_PER_MM,
             solid_joinstyle="round",
             solid_capstyle="round",
@@ -203,38 +224,49 @@ def _draw_pulse(sheet: _Sheet, base: float, high: float) -> None:
 
 def _draw_segment(sheet: _Sheet, segment: Segment, page: Page) -> None:
     label = segment.trace.label
+    ink = ROW_INKS[page.rows.index(segment.base) % len(ROW_INKS)] if page.overlapping else INK
     x, y = segment.points()
-    sheet.line(x, y, f"trace-{label}{'-rhythm' if segment.rhythm else ''}", cut=True)
+    sheet.line(x, y, f"trace-{label}{'-rhythm' if segment.rhythm else ''}", ink=ink, cut=True)
     if not np.isfinite(y).any():
         sheet.text(segment.left + 20, segment.base, "no valid sample", color=QUIET, size=8, va="center", zorder=3)
     height = min(13.0, page.row_height * 0.34)
-    text = f"{label}{_GAP}from {segment.start:.2f} s" if segment.dated else label
+    words = [label, f"from {segment.start:.2f} s" if segment.dated else "", "flat" if segment.trace.flat else ""]
+    text = _GAP.join(filter(None, words))
     size = 10 if page.row_height >= 15 else 8
-    sheet.text(segment.left + 1, segment.base + height, text, color=INK, size=size, weight="bold", zorder=2)
+    sheet.text(segment.left + 1, segment.base + height, text, color=ink, size=size, weight="bold", zorder=2)
     if segment.left > TRACES_LEFT:  # the end of one lead and the beginning of the next
         for end in (-1, 1):
             sheet.line([segment.left] * 2, [segment.base + end * 5.0, segment.base + end * 7.0], "separator", width=0.2)
 
 
 def _draw_header(sheet: _Sheet, ecg: Ecg) -> None:
+    """Patient and date on the left, measurements beside them, the report's lines on the right, as carts print them."""
     x, y = GRID.left, 200.0
     sheet.text(x, y, f"ID {ecg.patient_id or 'unknown'}", color=INK, size=14, weight="bold")
-    date = ecg.acquired or "no date"
     lines = (
-        _GAP.join(filter(None, (ecg.patient_name, ecg.sex, ecg.age))),
-        f"{date}{_GAP}(date shifted)" if ecg.acquired and ecg.shifted else date,
-        f"Study {ecg.study_id}" if ecg.study_id else "",
-        f"Cart {ecg.station}" if ecg.station else "",
+        ecg.patient_name,
+        f"Sex {ecg.sex or '–'}{_GAP}Age {ecg.age or '–'}",
+        f"{ecg.acquired or 'no date'}{f'{_GAP}(date shifted)' if ecg.acquired and ecg.shifted else ''}",
+        _GAP.join(filter(None, (ecg.study_id and f"Study {ecg.study_id}", ecg.station and f"Cart {ecg.station}"))),
     )
     for number, line in enumerate(filter(None, lines)):
         sheet.text(x, y - 6.0 - 5.0 * number, line, color=INK, size=10)
-    for number, (name, value) in enumerate(ecg.measurements[:10]):
-        column, row = divmod(number, 5)
-        left, line_y = 95.0 + 40.0 * column, y - 5.0 * row
-        sheet.text(left, line_y, name, color=QUIET, size=9)
-        sheet.text(left + 36.0, line_y, value, color=INK, size=9, ha="right")
+    for number, (name, value) in enumerate(_measurements(ecg)[:_MEASUREMENT_LINES]):
+        line_y = y + 1.0 - 4.4 * number
+        sheet.text(112.0, line_y, name, color=QUIET, size=9)
+        sheet.text(166.0, line_y, value, color=INK, size=9, ha="right")
     for number, line in enumerate(_statements(ecg)):
-        sheet.text(181.0, y + 1.0 - 3.7 * number, line, color=INK, size=8)
+        sheet.text(178.0, y + 1.0 - 3.7 * number, line, color=INK, size=8)
+
+
+def _measurements(ecg: Ecg) -> list[tuple[str, str]]:
+    """Rate, intervals and axes in the order and words of carts, then what else the object has."""
+    values = dict(ecg.measurements)
+    lines = [(words, values.pop(name)) for name, words in _INTERVALS if name in values]
+    axes = [values.pop(name, "–") for name in _AXES]
+    if any(axis != "–" for axis in axes):
+        lines.append(("P-R-T axes", _GAP.join(axes)))
+    return lines + list(values.items())
 
 
 def _statements(ecg: Ecg) -> Iterator[str]:
@@ -254,11 +286,13 @@ def _draw_footer(sheet: _Sheet, ecg: Ecg, page: Page) -> None:
         f"Filters {ecg.filters or 'not given'}",
         f"{frequencies} samples/s",
     )
-    sheet.text(GRID.left, 11.0, (2 * _GAP).join(scale), color=INK, size=10, weight="bold")
-    sheet.text(GRID.left, 6.8, "  ·  ".join(page.notes), color=INK, size=8)
-    sheet.text(GRID.left, 3.0, f"SOP Instance UID {ecg.sop_instance_uid}", color=QUIET, size=6)
+    sheet.text(GRID.left, 11.4, (2 * _GAP).join(scale), color=INK, size=10, weight="bold")
+    lines = wrap("  ·  ".join(page.notes), _NOTE_CHARACTERS, max_lines=2, placeholder=" …")
+    for number, line in enumerate(lines):
+        sheet.text(GRID.left, 7.8 - 2.6 * number, line, color=INK, size=7)
+    sheet.text(GRID.left, 2.2, f"SOP Instance UID {ecg.sop_instance_uid}", color=QUIET, size=6)
     drawn = f"Drawn from the DICOM object by wfdb2dicom {__version__}. Not for diagnosis."
-    sheet.text(GRID.right, 3.0, drawn, color=QUIET, size=6, ha="right")
+    sheet.text(GRID.right, 2.2, drawn, color=QUIET, size=6, ha="right")
 
 
 __all__ = ["FORMATS", "EcgError", "draw", "page_figure", "raster"]

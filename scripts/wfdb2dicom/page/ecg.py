@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.waveforms.numpy_handler import multiplex_array
 
+from wfdb2dicom.dicom.annotations import NO_SIGNAL
 from wfdb2dicom.dicom.leads import find
 from wfdb2dicom.errors import LeadError, Wfdb2DicomError
 
@@ -41,7 +42,7 @@ class Trace:
     frequency : float
         Samples per second.
     millivolt : ndarray of float64, shape (n_samples,)
-        NaN where the object holds its padding value.
+        NaN where the object holds its padding value, or says that no signal is available.
     """
 
     label: str
@@ -74,7 +75,7 @@ class Ecg:
     acquired : str
         ``YYYY-MM-DD HH:MM:SS``; "" also where the object says that its dates were removed.
     shifted : bool
-        Whether the object says that its dates were modified.
+        Whether the object says that its dates were moved.
     filters : str
         Such as ``0.05–150 Hz, notch 60 Hz``.
     measurements : tuple of (name, value with unit)
@@ -208,6 +209,7 @@ def _traces(ds: Dataset) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
     """The leads of all multiplex groups; a lead that appears twice (an average beat, say) is taken from the first."""
     traces: dict[str, Trace] = {}
     left_out = []
+    without_signal = _without_signal(ds)
     for index, group in enumerate(ds.WaveformSequence):
         counts = multiplex_array(ds, index, as_raw=True)
         padding = _padding(group, counts.dtype)
@@ -225,8 +227,26 @@ def _traces(ds: Dataset) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
                 millivolt = (samples * _sensitivity(channel) + float(channel.get("ChannelBaseline") or 0)) * factor
                 if padding is not None:
                     millivolt[samples == padding] = np.nan
+                for first, last in without_signal.get((index + 1, number + 1), ()):
+                    millivolt[first - 1 : last] = np.nan
                 traces[label] = Trace(label, frequency, millivolt)
     return tuple(traces.values()), tuple(left_out)
+
+
+def _without_signal(ds: Dataset) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    """Group and channel → first and last sample of each interval that an annotation says to be without a signal.
+
+    In them `invalid_samples: hold` repeats the last valid value (docs/conversion.md).
+    """
+    intervals: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for item in ds.get("WaveformAnnotationSequence") or ():
+        names, positions = item.get("ConceptNameCodeSequence"), item.get("ReferencedSamplePositions")
+        if not names or positions is None or _text(names[0], "CodeValue") != NO_SIGNAL[0]:
+            continue
+        positions = [positions] if isinstance(positions, int) else list(positions)
+        channel = (int(item.ReferencedWaveformChannels[0]), int(item.ReferencedWaveformChannels[1]))
+        intervals.setdefault(channel, []).extend(zip(positions[::2], positions[1::2], strict=False))
+    return intervals
 
 
 def _sensitivity(channel: Dataset) -> float:

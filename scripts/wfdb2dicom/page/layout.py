@@ -9,7 +9,7 @@
 
 by their names, not by their places among the channels; leads beyond the twelve follow in rows of four. Other sets of
 leads are drawn one to a row for 10 s, or, when there are many of them, in columns with a rhythm strip. All columns lie
-on one time line: the second column begins where the first one ends.
+on one time line: the second column begins where the first one ends. Each piece is centred on its row by its median.
 """
 
 from __future__ import annotations
@@ -104,11 +104,22 @@ class Segment:
 
 @dataclass(frozen=True)
 class Page:
-    """The pieces of an ECG, the base line of each row, and the notes about them."""
+    """The pieces of an ECG.
+
+    Attributes
+    ----------
+    rows : tuple of float
+        The base line of each row, from top to bottom, mm.
+    overlapping : bool
+        Whether a piece reaches into one of another row.
+    notes : tuple of str
+        What a reader needs to know and cannot see in the drawing.
+    """
 
     segments: tuple[Segment, ...]
     rows: tuple[float, ...]
     row_height: float
+    overlapping: bool
     notes: tuple[str, ...]
 
 
@@ -123,7 +134,9 @@ def arrange(ecg: Ecg) -> Page:
     if strip is not None:
         seconds = min(SECONDS, strip.duration)
         segments.append(Segment(strip, 0.0, seconds, TRACES_LEFT, rows[-1], rhythm=True))
-    return Page(tuple(segments), rows, GRID.height / n_rows, tuple(_notes(ecg, segments)))
+    overlapping = _overlap(segments, rows)
+    notes = tuple(_notes(ecg, segments, overlapping))
+    return Page(tuple(segments), rows, GRID.height / n_rows, overlapping, notes)
 
 
 def _sorted(traces: Sequence[Trace]) -> tuple[list[Trace], list[Trace]]:
@@ -169,29 +182,49 @@ def _segments(columns: list[list[Trace | None]], rows: Sequence[float], duration
                 yield Segment(trace, number * step, length, left, base, dated=dated)
 
 
-def _notes(ecg: Ecg, segments: Sequence[Segment]) -> Iterator[str]:
-    """Notes that a reader of the page needs and cannot see in the drawing."""
+def _overlap(segments: Sequence[Segment], rows: Sequence[float]) -> bool:
+    """Whether, in any millimetre of the time line, a row reaches as high as the lowest point of a row above it."""
+    highest = np.full((len(rows), int(WIDTH) + 1), -np.inf)
+    lowest = np.full((len(rows), int(WIDTH) + 1), np.inf)
+    for segment in segments:
+        x, y = segment.points()
+        valid = np.isfinite(y)
+        row, millimetre = rows.index(segment.base), x[valid].astype(int)
+        np.maximum.at(highest[row], millimetre, y[valid])
+        np.minimum.at(lowest[row], millimetre, y[valid])
+    return any(bool((highest[row] >= lowest[:row]).any()) for row in range(1, len(rows)))
+
+
+def _notes(ecg: Ecg, segments: Sequence[Segment], overlapping: bool) -> Iterator[str]:
+    """What a reader of the page needs to know and cannot see in the drawing."""
     if ecg.duration > SECONDS:
         yield f"First {SECONDS:g} s of {ecg.duration:.4g} s"
     if ecg.duration < SECONDS - 0.01:
         yield f"Whole record of {ecg.duration:.4g} s"
     if any(segment.dated for segment in segments):
         yield "Columns begin at the times given"
-    drawn = {segment.trace.label: segment.trace for segment in segments}
-    invalid = [f"{t.label} {t.invalid}" for t in drawn.values() if 0 < t.invalid < len(t.millivolt)]
-    if invalid:
-        yield f"Gaps, invalid samples: {', '.join(invalid)}"
-    missing = [t.label for t in drawn.values() if t.invalid == len(t.millivolt)]
-    if missing:
-        yield f"No valid sample: {', '.join(missing)}"
-    flat = [t.label for t in drawn.values() if t.flat]
-    if flat:
-        yield f"Flat: {', '.join(flat)}"
+    yield "Pieces are centred on their median"
+    if overlapping:
+        yield "Rows that overlap have different colours"
+    yield from _notes_of_invalid_samples(segments)
     cut = dict.fromkeys(segment.trace.label for segment in segments if _leaves_grid(segment))
     if cut:
         yield f"Cut at the edge of the grid: {', '.join(cut)}"
     if ecg.left_out:
         yield f"Not drawn, not a voltage: {', '.join(ecg.left_out)}"
+
+
+def _notes_of_invalid_samples(segments: Sequence[Segment]) -> Iterator[str]:
+    """Leads that have some: those with a gap on the page, those with none there, and those without a valid sample."""
+    traces = {segment.trace.label: segment.trace for segment in segments}
+    some = [trace for trace in traces.values() if 0 < trace.invalid < len(trace.millivolt)]
+    with_gap = {segment.trace.label for segment in segments if np.isnan(segment.millivolt()).any()}
+    if gaps := [f"{trace.label} {trace.invalid}" for trace in some if trace.label in with_gap]:
+        yield f"Gaps, invalid samples: {', '.join(gaps)}"
+    if elsewhere := [f"{trace.label}: {trace.invalid}" for trace in some if trace.label not in with_gap]:
+        yield f"{', '.join(elsewhere)} invalid samples, not in the part shown"
+    if missing := [trace.label for trace in traces.values() if trace.invalid == len(trace.millivolt)]:
+        yield f"No valid sample: {', '.join(missing)}"
 
 
 def _leaves_grid(segment: Segment) -> bool:
