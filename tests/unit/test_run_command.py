@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom.cli.run import provide_cache, require_folder, split_targets
+from wfdb2dicom.cli.run import provide_cache, require_folder, require_keys, split_targets
 from wfdb2dicom.cli.terminal import Terminal
 from wfdb2dicom.errors import ConfigError
 
@@ -32,6 +32,24 @@ def test_a_configuration_that_is_not_there_is_named(
     Path("mine.yaml").touch()
     with pytest.raises(ConfigError, match=f"--configfile: '{names[-1]}' is not a file that exists"):
         split_targets([Path(name) for name in names])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"wfdb_dir: x\ninput_csv: [a\n", "line 3 is not YAML: expected ',' or ']'"),
+        (b"wfdb_dir: x\n\tinput_csv: a\n", "line 2 is not YAML: "),
+        (b"\xff\xfew\0", "is not text in UTF-8"),
+        (b"wfdb_dir: \x01\n", "holds characters that YAML does not allow"),
+        (b"", "has no keys"),
+        (b"- wfdb_dir\n", "has no keys"),
+    ],
+)
+def test_a_configuration_that_is_not_one_is_named_with_the_line(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        require_keys(tmp_path / "mine.yaml")
+    assert "mine.yaml'" in str(error.value) and words in str(error.value)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

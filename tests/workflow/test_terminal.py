@@ -106,6 +106,7 @@ def test_the_command_of_its_own_needs_no_home_and_takes_a_target_behind_the_conf
     work.command()  # writes mine.yaml
     command = [sys.executable, str(ROOT / "scripts/wfdb2dicom"), "run", "--directory", work.folder.name]
     command += ["--cores", "2", "--configfile", f"{work.folder.name}/mine.yaml", "results/gate.txt"]
+    command += ["--config", "max_failed=0.5", "results/report/index.html"]
     (work.folder / "results/gate.txt").unlink()
     done = run_to_end(["env", "HOME=/proc/nowhere", *command], work.folder.parent)
     assert done.status == 0 and "Traceback" not in done.output, done.output

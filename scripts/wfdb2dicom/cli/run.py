@@ -63,7 +63,7 @@ def run_snakemake(arguments: Sequence[str]) -> int:
     Raises
     ------
     ConfigError
-        When a file of --configfile is not there, or the working directory cannot be written.
+        When a file of --configfile is not there or cannot be read, or the working directory cannot be written.
     """
     gc.enable()
     try:
@@ -75,6 +75,10 @@ def run_snakemake(arguments: Sequence[str]) -> int:
             print(f"error: {error}", file=sys.stderr)
             return 1
         args.configfile, targets = split_targets(args.configfile or [])
+        for path in args.configfile:
+            require_keys(path)
+        targets += [text for text in args.config or [] if "=" not in text]
+        args.config = [text for text in args.config or [] if "=" in text]
         args.targets = [*args.targets, *targets]
         folder = Path(args.directory or ".")
         require_folder(folder)
@@ -83,6 +87,29 @@ def run_snakemake(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:  # while Snakemake is imported or reads the workflow; later it sees to that itself
         print("interrupted: run the same command to resume", file=sys.stderr)
         return INTERRUPTED
+
+
+def require_keys(path: Path) -> None:
+    """Refuse a configuration that is not YAML, or has no keys.
+
+    Raises
+    ------
+    ConfigError
+        Names the file and, where it is known, the line.
+    """
+    import yaml  # type: ignore[import-untyped]  # of the extra, as Snakemake is
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise ConfigError(f"--configfile: {str(path)!r} is not text in UTF-8; save it as such") from None
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"--configfile: {str(path)!r}{line} is not YAML: {error.problem}; correct it") from None
+    except yaml.YAMLError:
+        raise ConfigError(f"--configfile: {str(path)!r} holds characters that YAML does not allow") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"--configfile: {str(path)!r} has no keys; write lines such as wfdb_dir: /data/ecg")
 
 
 def require_folder(folder: Path) -> None:
