@@ -80,3 +80,23 @@ def test_a_private_code_must_fit_its_attribute(name: str) -> None:
 def test_what_is_no_ecg_is_refused_by_name_in_any_case(name: str, unknown: str) -> None:
     with pytest.raises(LeadError, match=f"'{name}' is not an ECG"):
         leads.find(name, unknown)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *[("lead_I", "I"), ("ECG I", "I"), ("ECG lead II", "II"), ("EKG II", "II"), ("DI", "I"), ("DIII", "III")],
+        *[("V 1", "V1"), ("V_6", "V6"), ("MDC_ECG_LEAD_AVR", "aVR"), ("MDC_ECG_LEAD_V1", "V1"), ("aVR ", "aVR")],
+        *[("EKG_lead_aVF", "aVF"), ("ecg mlii", "MLII")],
+    ],
+)
+def test_leads_are_known_as_collections_spell_them(name: str, expected: str) -> None:
+    assert leads.find(name).label == expected
+    assert not leads.is_other(name)
+
+
+@pytest.mark.parametrize("name", ["-aVR", "V1-V2", "CH1", "ECG", "ECG 1", "EKG", "lead", "V 0", "D", "ECGII"])
+def test_other_names_stay_unknown(name: str) -> None:
+    assert not leads.is_known(name)
+    with pytest.raises(LeadError):
+        leads.find(name)

@@ -76,7 +76,17 @@ _NAMED = {
 }
 # Leads that share a code, and the lead whose code tells them apart.
 _MODIFIERS = {"MLI": "2:1", "MLII": "2:2", "MLIII": "2:61"}
-_ALIASES = {"vx": "X", "vy": "Y", "vz": "Z", "ml1": "MLI", "ml2": "MLII", "ml3": "MLIII"}
+_ALIASES = {
+    "vx": "X",
+    "vy": "Y",
+    "vz": "Z",
+    "di": "I",
+    "dii": "II",
+    "diii": "III",
+    "ml1": "MLI",
+    "ml2": "MLII",
+    "ml3": "MLIII",
+}
 
 LEADS = tuple(Lead(label, code, f"Lead {label}") for label, code in _LEADS.items()) + tuple(
     Lead(label, code, meaning, modifier=_MODIFIERS.get(label, "")) for label, (code, meaning) in _NAMED.items()
@@ -94,12 +104,16 @@ _NOT_ECG = frozenset(
     | {"eeg", "emg", "eog", "temp"}
 )
 _DIGITS = "0123456789"  # monitors number them: ABP1
+_PREFIX = re.compile(r"(?:mdc_ecg_lead_|(?:(?:ecg|ekg)[ _]+)?(?:lead[ _]+)?)(?=.)|").match
+_SPACED_V = re.compile(r"v[ _][1-9]r?").fullmatch
 _FIRST_WORD = re.compile(r"[a-z0-9]+").match
 
 
 def _key(name: str) -> str:
-    """The key for looking up a name: ``Lead aVR`` is ``avr``."""
-    return name.strip().lower().removeprefix("lead ").lstrip()
+    """The key for looking up a name: ``Lead aVR``, ``ECG lead aVR`` and ``MDC_ECG_LEAD_AVR`` are ``avr``."""
+    key = name.strip().lower()
+    key = key[_PREFIX(key).end() :]  # type: ignore[union-attr]  # it matches any text
+    return f"v{key[2:]}" if _SPACED_V(key) else key
 
 
 def meaning_of(code: str) -> str:
