@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.dicom import leads
 from wfdb2dicom.dicom.mapping import ObjectDescription, describe_object, is_other, require_class
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.stored_samples import store, stores_source
@@ -330,9 +331,12 @@ def _encode_samples(
     if channels.dtype != (dtype := _dtype(study)):
         channels = channels.astype(dtype)
     study, channels = store(study, channels, marker, options)
+    flat = find_flat(samples, sums)
+    if (counts or flat) and len(set(names)) < len(names):
+        names = leads.labels(names)
     found = {
         "invalid_samples": {names[n]: count for n, count in counts.items()},
-        "flat_leads": [names[n] for n in find_flat(samples, sums)],
+        "flat_leads": [names[n] for n in flat],
         "omitted_signals": list(header.omitted),
     }
     head = template(study.shared).head(study.instance)

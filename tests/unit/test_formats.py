@@ -300,6 +300,22 @@ def test_only_the_leads_need_to_share_a_rate(tmp_path: Path) -> None:
         convert(other, tmp_path / "x.dcm", OMIT)
 
 
+def test_two_signals_of_one_name_that_is_not_a_lead_become_two_channels(tmp_path: Path) -> None:
+    samples = np.stack([np.arange(400), np.full(400, 7), np.zeros(400)], axis=1).astype("<i2")
+    samples[3, 0] = -32768
+    sums = samples.sum(axis=0, dtype=np.int64) % 65536
+    lines = [f"d0.dat 16 200/mV 16 0 {samples[0, n]} {sums[n]} 0 {name}" for n, name in enumerate(("ECG", "ECG", "II"))]
+    record = write(tmp_path, "\n".join(["r 3 250 400", *lines, ""]), d0=samples.tobytes())
+    done = convert(record, tmp_path / "x.dcm", LOCAL)
+    group = pydicom.dcmread(done.path).WaveformSequence[0]
+    assert [item.ChannelLabel for item in group.ChannelDefinitionSequence] == ["ECG 1", "ECG 2", "II"]
+    assert dict(done.facts["invalid_samples"]) == {"ECG 1": 1}
+    assert list(done.facts["flat_leads"]) == ["ECG 2", "II"]
+    assert check_file(done.path) == [] and check_source(done.path, record) == []
+    with pytest.raises(LeadError, match="signal 'ECG' is not a lead"):
+        convert(record, tmp_path / "y.dcm")
+
+
 def test_a_record_without_any_lead_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LeadError, match=r"holds no ECG: .*\(ABP, RESP\)"):
         convert(monitor(tmp_path, "ABP 20/mmHg", "RESP 1/NU"), tmp_path / "x.dcm", OMIT)

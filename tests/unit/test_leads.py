@@ -100,3 +100,22 @@ def test_other_names_stay_unknown(name: str) -> None:
     assert not leads.is_known(name)
     with pytest.raises(LeadError):
         leads.find(name)
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["ECG", "ECG"], ["ECG 1", "ECG 2"]),
+        (["ECG", "ecg", "avr", "ECG 1"], ["ECG 2", "ecg 3", "aVR", "ECG 1"]),
+        (["ECG", "CH1"], ["ECG", "CH1"]),
+    ],
+)
+def test_equal_names_that_are_not_a_lead_are_numbered(names: list[str], labels: list[str]) -> None:
+    assert [lead.label for lead in leads.find_all(names, "local")] == labels == leads.labels(names)
+
+
+def test_a_lead_that_appears_twice_is_refused_also_where_others_are_numbered() -> None:
+    with pytest.raises(LeadError, match="lead II appears twice"):
+        leads.find_all(["ECG", "ECG", "II", "ii"], "local")
+    with pytest.raises(LeadError, match="signal 'ECG' is not a lead"):
+        leads.find_all(["ECG", "ECG"])

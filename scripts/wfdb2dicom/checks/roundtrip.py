@@ -107,7 +107,7 @@ def _restore(
     restored = restore(content, name)
     if lead_order == "standard" and _digest(restored.signal) != sums[f"{record}.dat"]:
         header = parse(read_source())
-        order = [leads.label(signal.description) for signal in header.signals]
+        order = leads.labels([signal.description for signal in header.signals])
         return restore(content, name, order=order)
     return restored
 
@@ -133,10 +133,11 @@ def _equal_but_for_spelling(ours: Header, theirs: Header) -> bool:
     """Whether two headers differ in spelling only; a date that only the CSV knew may have been added."""
     if len(ours.signals) != len(theirs.signals):
         return False
-    for mine, other in zip(ours.signals, theirs.signals, strict=True):
+    labels = leads.labels([signal.description for signal in theirs.signals])
+    for mine, other, label in zip(ours.signals, theirs.signals, labels, strict=True):
         scale = float(PER_MILLIVOLT.get(other.units, 1))
         same = (
-            mine.description.casefold() == leads.label(other.description).casefold()
+            mine.description.casefold() == label.casefold()
             and abs(mine.gain - other.gain * scale) <= _GAIN_TOLERANCE * mine.gain
             and other.initial_value in (mine.initial_value, 0, None)  # which only difference formats need
             and (not theirs.has_checksums or (mine.checksum or 0) & 0xFFFF == (other.checksum or 0) & 0xFFFF)

@@ -69,7 +69,8 @@ def _with_units(record: str, source: Any) -> Any:
 def _compare(dataset: Dataset, source: Any) -> Iterator[Violation]:
     groups = dataset[0x54000100].items if 0x54000100 in dataset else []
     channels: dict[str, npt.NDArray[np.float64]] = {}
-    expected = {_name(name): n for n, name in enumerate(source.sig_name)}
+    names = _keys(source.sig_name)
+    expected = {name: n for n, name in enumerate(names)}
     for group in groups:
         yield from _compare_frequency(group, source, expected)
         try:
@@ -79,7 +80,7 @@ def _compare(dataset: Dataset, source: Any) -> Iterator[Violation]:
             held = []
         channels |= _millivolts(group, held)
         yield from _compare_skew(group, source)
-    rest = [name for name in source.sig_name if _name(name) not in channels]
+    rest = [name for name, key in zip(source.sig_name, names, strict=True) if key not in channels]
     if channels.keys() - expected.keys() or (rest and not _says_omitted(dataset, rest)):
         message = f"are {', '.join(channels)}; the record has {', '.join(expected)}"
         yield Violation("ChannelLabel", message, "PS3.3 C.10.9")
@@ -99,9 +100,9 @@ def _compare(dataset: Dataset, source: Any) -> Iterator[Violation]:
             yield Violation("WaveformData", message, _SOURCE)
 
 
-def _name(signal: str) -> str:
-    """A key that is equal for a channel's label and its signal's description."""
-    return leads.label(signal).casefold()
+def _keys(signals: list[str]) -> list[str]:
+    """For each signal's description the label of its channel, in lower case."""
+    return [label.casefold() for label in leads.labels(signals)]
 
 
 def _says_omitted(dataset: Dataset, names: list[str]) -> bool:
@@ -123,7 +124,7 @@ def _compare_frequency(group: Dataset, source: Any, expected: dict[str, int]) ->
 
 def _compare_skew(group: Dataset, source: Any) -> Iterator[Violation]:
     """Channel Sample Skew is where a channel's first sample lies; WFDB's skew, by how many it lies before that."""
-    names = [_name(name) for name in source.sig_name]
+    names = _keys(source.sig_name)
     lags = dict(zip(names, source.skew or (), strict=False))
     rates = {name: rate or 1 for name, rate in zip(names, source.samps_per_frame, strict=True)}
     for item in group[0x003A0200].items if 0x003A0200 in group else []:

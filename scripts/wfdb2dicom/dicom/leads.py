@@ -8,6 +8,9 @@ viewers). The other leads have the context group's own words.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
 from typing import NamedTuple
 
 from wfdb2dicom.errors import LeadError
@@ -132,6 +135,18 @@ def label(name: str) -> str:
     return lead.label if lead else name.strip()
 
 
+def labels(names: Sequence[str]) -> list[str]:
+    """Channel labels for the signals of a record: `label`, and a number behind equal names that are not a lead's."""
+    found = [label(name) for name in names]
+    counts = Counter(name.casefold() for name in found)
+    taken = set(counts)
+    for place, name in enumerate(found):
+        if counts[name.casefold()] > 1 and not is_known(name):
+            found[place] = next(text for n in count(1) if (text := f"{name} {n}").casefold() not in taken)
+            taken.add(found[place].casefold())
+    return found
+
+
 def is_other(name: str) -> bool:
     """Whether a signal's name says that it is not an ECG, such as ``PLETH`` or ``Resp (sum)``."""
     word = _FIRST_WORD(name.strip().lower())
@@ -167,6 +182,28 @@ def find(name: str, unknown: str = "error") -> Lead:
             " correct the header, or set unknown_leads: local to give it a private code"
         )
     return _local(name.strip())
+
+
+def find_all(names: Sequence[str], unknown: str = "error") -> list[Lead]:
+    """The leads of a record's signals, each of which becomes a channel of its own.
+
+    Parameters
+    ----------
+    names, unknown
+        As for `find`. Equal names that get a private code are numbered: ``ECG 1``, ``ECG 2``.
+
+    Raises
+    ------
+    LeadError
+        As `find`, and when a lead of CID 3001 appears twice.
+    """
+    found = [find(name, unknown) for name in names]
+    for place, lead in enumerate(found):
+        if lead.scheme != LOCAL_SCHEME and lead in found[:place]:
+            raise LeadError(f"lead {lead.label} appears twice in the header; it cannot be known which one is right")
+    return [
+        _local(text) if lead.scheme == LOCAL_SCHEME else lead for lead, text in zip(found, labels(names), strict=True)
+    ]
 
 
 def _local(name: str) -> Lead:

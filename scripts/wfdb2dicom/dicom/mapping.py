@@ -20,7 +20,7 @@ from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.patient import find_patient_id, find_sex_and_age
 from wfdb2dicom.dicom.recording_time import PLACEHOLDER, RecordingTime, find_recording_time
 from wfdb2dicom.dicom.uids import ENCODING_VERSION, derive_uid
-from wfdb2dicom.errors import HeaderError, LeadError, RangeError, UidError, UnitsError
+from wfdb2dicom.errors import HeaderError, RangeError, UidError, UnitsError
 from wfdb2dicom.records.header import INVALID_16, Header, Signal
 
 # ADC units per unit → ADC units per mV. WFDB spells them in every case; "MV" would be a megavolt and is refused.
@@ -206,10 +206,7 @@ def _channels(
     signals: tuple[SignalKey, ...], lead_order: str, unknown_leads: str
 ) -> tuple[tuple[Channel, ...], tuple[int, ...] | None]:
     """Channel definitions in the order wanted, and that order; signals of one data set are nearly always alike."""
-    found = [leads.find(description, unknown_leads) for description, *_ in signals]
-    for place, lead in enumerate(found):
-        if lead in found[:place]:
-            raise LeadError(f"lead {lead.label} appears twice in the header; it cannot be known which one is right")
+    found = leads.find_all([description for description, *_ in signals], unknown_leads)
     channels = [_channel(lead, Signal(*signal)) for lead, signal in zip(found, signals, strict=True)]
     order = list(range(len(found)))
     if lead_order == "standard":
