@@ -9,19 +9,19 @@ for (const file of process.argv.slice(2)) {
   const object = data.DicomMetaDictionary.naturalizeDataset(data.DicomMessage.readFile(bytes).dict);
   const [group] = object.WaveformSequence;
   const channels = group.ChannelDefinitionSequence;
-  const samples = new Int16Array(group.WaveformData[0]);
-  const millivolts = channels.map((channel, n) => {
-    const factor = channel.ChannelSensitivity * channel.ChannelSensitivityCorrectionFactor;
-    const values = [];
-    for (let i = n; i < samples.length; i += channels.length) values.push(samples[i] * factor + Number(channel.ChannelBaseline));
-    return values;
-  });
+  const values = new (group.WaveformBitsAllocated === 32 ? Int32Array : Int16Array)(group.WaveformData[0]);
+  const samples = channels.map((_, n) => Array.from(values.filter((_, i) => i % channels.length === n)));
   console.log(JSON.stringify({
     names: channels.map((channel) => channel.ChannelSourceSequence[0].CodeMeaning),
+    labels: channels.map((channel) => channel.ChannelLabel),
     codes: channels.map((channel) => channel.ChannelSourceSequence[0].CodeValue),
     units: channels.map((channel) => channel.ChannelSensitivityUnitsSequence[0].CodeValue),
     frequency: Number(group.SamplingFrequency),
     patient: object.PatientID,
-    millivolts,
+    samples,
+    millivolts: channels.map((channel, n) => {
+      const factor = channel.ChannelSensitivity * channel.ChannelSensitivityCorrectionFactor;
+      return samples[n].map((sample) => sample * factor + Number(channel.ChannelBaseline));
+    }),
   }));
 }
