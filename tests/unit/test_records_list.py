@@ -23,13 +23,13 @@ TREE = {
     "training/georgia/g1/RECORDS": "E00001\nE00002\n100\nE00001\n",
     "training/ningbo/RECORDS": "sub/JS1\n100\n",
 }
-CSV = """study_id,path
-E00001,training/georgia/g1/E00001
-E00002,training/georgia/g1/E00002
-training/georgia/g1/100,training/georgia/g1/100
-JS1,training/ningbo/sub/JS1
-training/ningbo/100,training/ningbo/100
-top,top
+CSV = """study_id,path,folder
+E00001,training/georgia/g1/E00001,g1
+E00002,training/georgia/g1/E00002,g1
+training/georgia/g1/100,training/georgia/g1/100,g1
+JS1,training/ningbo/sub/JS1,sub
+training/ningbo/100,training/ningbo/100,ningbo
+top,top,
 """
 
 Tree = Callable[[dict[str, str]], str]
@@ -75,7 +75,7 @@ def test_records_of_folders_of_records(tree: Tree) -> None:
 def test_the_records_of_one_folder(tree: Tree) -> None:
     made = written(tree(TREE), "training/georgia/g1/RECORDS")
     assert Path(made).read_text().split()[1:] == [
-        f"{name},training/georgia/g1/{name}" for name in ("E00001", "E00002", "100")
+        f"{name},training/georgia/g1/{name},g1" for name in ("E00001", "E00002", "100")
     ]
 
 
@@ -96,7 +96,7 @@ def test_only_a_list_that_changed_is_written_again(tree: Tree) -> None:
     wfdb_dir = tree(TREE | {"training/ningbo/RECORDS": "JS2\n"})
     os.utime(wfdb_dir, ns=(0, before.st_mtime_ns + 10**9))
     written(wfdb_dir)
-    assert made.read_text().split()[-2:] == ["JS2,training/ningbo/JS2", "top,top"]
+    assert made.read_text().split()[-2:] == ["JS2,training/ningbo/JS2,ningbo", "top,top,"]
 
 
 def test_a_process_that_joins_a_run_writes_nothing(tree: Tree) -> None:

@@ -22,7 +22,10 @@ STUDIES = COPIES / "RECORDS.csv"
 
 
 def studies_of_records(options: Mapping[str, Any], found: str, *, write: bool) -> str:
-    """The study CSV, with the columns study_id and path, that takes the place of an `input_csv` named RECORDS.
+    """The study CSV that takes the place of an `input_csv` named RECORDS.
+
+    It has the columns study_id, path, and folder: the name of the folder that the record lies in, which is the patient
+    in collections with a folder for each.
 
     Parameters
     ----------
@@ -73,6 +76,7 @@ def _as_csv(records: list[str]) -> bytes:
         raise ConfigError(f"input_csv: {RECORDS} lists no records. Add a line for each record to convert.")
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("study_id", "path"))
-    writer.writerows((study_id, record) for record, study_id in study_ids(records).items())
+    writer.writerow(("study_id", "path", "folder"))
+    for record, study_id in study_ids(records).items():
+        writer.writerow((study_id, record, os.path.basename(os.path.dirname(record))))
     return table.getvalue().encode("utf-8")
