@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow]
 FIVE_LINES = """
@@ -77,10 +76,8 @@ def test_the_wheel_alone_gives_the_command_and_the_api(install: Install, demo: P
 
 def test_the_extra_runs_the_workflow_without_a_clone(install: Install, demo: Path, tmp_path: Path) -> None:
     bin_ = install("workflow", "[workflow]")
-    config = {"input_csv": str(demo / "record_list.csv"), "wfdb_dir": str(demo), "max_failed": 1.0}
-    config["metadata"] = str(demo / "machine_measurements.csv")
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
-    run = (bin_ / "wfdb2dicom", "run", "--configfile", "mine.yaml", "--cores", "2")
+    options = ("--config", f"wfdb_dir={demo}", "max_failed=1.0", "--dataset", "mimic-iv-ecg", "--cores", "2")
+    run = (bin_ / "wfdb2dicom", "run", *options)
     call(*run, cwd=tmp_path)
     assert (tmp_path / "results/studies.with_dcm.csv").exists() and (tmp_path / "results/report/index.html").exists()
     assert len(list((tmp_path / "dicom").rglob("*.dcm"))) >= 10

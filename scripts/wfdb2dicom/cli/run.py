@@ -4,6 +4,10 @@ This is `snakemake --snakefile <the Snakefile of wfdb2dicom> ...`, from any fold
 follow, and targets such as verify, validate or store. Results are written below the current folder. It needs the extra:
 pip install 'wfdb2dicom[workflow]'.
 
+--dataset NAME takes the configuration of a published collection, such as mimic-iv-ecg or ptb-xl, that comes with
+wfdb2dicom: wfdb2dicom run --dataset ptb-xl --config wfdb_dir=ptb-xl-1.0.3.zip --cores 2. What --configfile and
+--config say goes before it. docs/datasets.md lists the collections.
+
 exit status:
   0    every step is done, and no more studies failed than max_failed allows
   1    a step failed, or too many studies did
@@ -23,7 +27,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from wfdb2dicom.cli.program import INTERRUPTED
+from wfdb2dicom.cli.program import INTERRUPTED, WrongArguments
 from wfdb2dicom.cli.terminal import no_access
 from wfdb2dicom.errors import ConfigError
 
@@ -49,11 +53,38 @@ def run(args: argparse.Namespace) -> int:
     """Be Snakemake, in this process, so that a signal reaches the run."""
     if find_spec("snakemake") is None:
         raise ConfigError("Snakemake is not installed; run: pip install 'wfdb2dicom[workflow]'")
-    return run_snakemake(["--snakefile", str(snakefile()), *args.arguments])
+    parser = argparse.ArgumentParser("wfdb2dicom run", add_help=False, allow_abbrev=False)
+    parser.add_argument("--dataset")
+    own, arguments = parser.parse_known_args(args.arguments)
+    configfiles = [configuration_of(own.dataset)] if own.dataset is not None else []
+    return run_snakemake(["--snakefile", str(snakefile()), *arguments], configfiles)
 
 
-def run_snakemake(arguments: Sequence[str]) -> int:
+def configuration_of(dataset: str) -> Path:
+    """The configuration of a published collection, in a clone or in the wheel.
+
+    Raises
+    ------
+    WrongArguments
+        When there is none of that name.
+    """
+    folder = snakefile().parent / "datasets"
+    path = folder / f"{dataset}.yaml"
+    if not path.is_file():
+        names = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        raise WrongArguments(f"--dataset: there is no configuration {dataset!r}; there are {names}")
+    return path
+
+
+def run_snakemake(arguments: Sequence[str], configfiles: Sequence[Path] = ()) -> int:
     """Run Snakemake on a command line, without the tracebacks that it shows for what only a user can change.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command line.
+    configfiles : sequence of Path
+        Configurations over which those of the command line are laid.
 
     Returns
     -------
@@ -74,7 +105,7 @@ def run_snakemake(arguments: Sequence[str]) -> int:
         except Exception as error:  # of a profile
             print(f"error: {error}", file=sys.stderr)
             return 1
-        args.configfile, targets = split_targets(args.configfile or [])
+        args.configfile, targets = split_targets([*configfiles, *(args.configfile or [])])
         for path in args.configfile:
             require_keys(path)
         targets += [text for text in args.config or [] if "=" not in text]
