@@ -358,7 +358,7 @@ def _looked_up(record: str, table: Path, options: Options, given: dict[str, str]
     known, error = read_metadata(table, "study_id", annotations=options.annotations).lookup(study)
     if error:
         raise StudyError(f"{error} {study.study_id} in {table}")
-    return Acquisition.from_json(known)
+    return known
 
 
 def _row(metadata: object) -> dict[str, object]:

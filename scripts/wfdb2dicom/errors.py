@@ -126,9 +126,9 @@ def describe(error: BaseException) -> str:
 
 # A quoted path, a path that an error begins with (including spaces, up to the name of a file), an unquoted path (not
 # "Input/output error"), and the word after "patient" or "subject": each may identify a patient.
-_QUOTED = re.compile(r"""(['"])(?:(?!\1).)*/((?:(?!\1|/).)*)(\1|$)""")
+_QUOTED = re.compile(r"""(['"])(?![\d: .]*\d/\d{1,2}/\d{2,4}[\d: .]*\1)(?:(?!\1).)*/((?:(?!\1|/).)*)(\1|$)""")
 _LEADING = re.compile(r"""^(\w+: )(?:(?!: ['"]).)*?/(?=[^\s/'"]+\.(?:hea|dat|mat|dcm)\b)""")
-_BARE = re.compile(r"""(?<![^\s'"])(?!Input/output )(?:[^\s'"/]*/)+(?=[^\s/])""")
+_BARE = re.compile(r"""(?<![^\s'"])(?!Input/output |\d{1,2}/\d{1,2}/\d{2,4}\b)(?:[^\s'"/]*/)+(?=[^\s/])""")
 _PATIENT = re.compile(r"\b(subject(?:_id)?|patient(?:_id)?)( is)? ('[^']*'|\"[^\"]*\"|[^\s,;]*\d[^\s,;]*)")
 _OF_SUBJECT = re.compile(
     r"\b(belongs to subject|says? subject|of subject|CSV subject|two subjects,) (?!…)([^;]*?)(?=[;,] |;|$)"

@@ -23,6 +23,14 @@ FOLDER = "files/p1000/p10000032/s40689238"
         (f"OSError: No such file: \"/o'neil's data/{FOLDER}/1.dat\"", 'OSError: No such file: "1.dat"'),
         (f"OSError: No such file: '/my data/{FOLDER}/1", "OSError: No such file: '1"),  # cut short
         (f"OSError: No such file: '/my data/{FOLDER}/1.dat'", "OSError: No such file: '1.dat'"),
+        (
+            "DateError: ecg_time '05/06/2012 10:00' is not YYYY-MM-DD HH:MM:SS",
+            "DateError: ecg_time '05/06/2012 10:00' is not YYYY-MM-DD HH:MM:SS",
+        ),
+        (
+            "the header's time '10:00:00 05/21/1991' was not used",
+            "the header's time '10:00:00 05/21/1991' was not used",
+        ),
         (f"SignalError: /data/{FOLDER}/1.dat has 3 bytes", "SignalError: 1.dat has 3 bytes"),
         (f"SignalError: {FOLDER}/1.dat has 3 bytes", "SignalError: 1.dat has 3 bytes"),
         (f"SignalError: my data/{FOLDER}/1.dat has 3 bytes", "SignalError: 1.dat has 3 bytes"),

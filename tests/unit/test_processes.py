@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from wfdb2dicom.batches.tables import (
@@ -56,6 +57,18 @@ def finished(folder: Path, batches: int = 7) -> aggregate.AggregateOptions:
 def request(folder: Path, results: str) -> aggregate.AggregateOptions:
     files = (folder / results / name for name in ("out.csv", "errors.log", "manifest.parquet", "summary.json"))
     return aggregate.AggregateOptions(folder / "s.csv", "dicom", folder / "plan", folder / "receipts", *files)
+
+
+def test_a_study_refused_for_its_path_is_found_by_the_path_of_the_csv(tmp_path: Path) -> None:
+    plan = PlanRow("1", "", "../outside/1", "", "", "{}", "PathError: it leaves its folder")
+    receipt = ReceiptRow("1", "failed", plan.error, fingerprint(options_line(OPTIONS), plan), "", "", "", "", "")
+    write_plan(tmp_path / "plan/0.tsv", OPTIONS, [plan])
+    write_receipt(tmp_path / "receipts/0.tsv", [receipt], sync=False)
+    (tmp_path / "s.csv").write_text("study_id,path\n1,../outside/1\n")
+    one = request(tmp_path, "one")
+    aggregate.write_results(one)
+    assert "1\t../outside/1\tPathError: it leaves its folder\n" in one.errors.read_text()
+    assert pq.read_table(one.manifest)["record"].to_pylist() == ["../outside/1"]
 
 
 @pytest.fixture

@@ -194,6 +194,12 @@ def test_a_path_that_leaves_wfdb_dir_or_is_none_is_an_error_of_its_study(tree, p
         Locator(tree).locate(path)
 
 
+def test_a_study_that_is_refused_early_keeps_what_the_csv_has_for_its_path(tree):
+    bad, unnamed = read(tree, f"study_id,path\n1,../{'x' * 300}\n-,files/a/b\n")
+    assert (bad.record, bad.path, bad.dicom) == (f"../{'x' * 197} …", "", "")
+    assert (unnamed.record, unnamed.dicom) == ("files/a/b", "") and unnamed.error.startswith("IdError: ")
+
+
 def test_a_path_beside_wfdb_dir_with_the_same_beginning_is_outside(tree):
     with pytest.raises(PathError, match="not in wfdb_dir"):
         Locator(tree).locate(f"{tree}-other/x")

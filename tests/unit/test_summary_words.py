@@ -1,5 +1,6 @@
 """The end of a run: what became of the studies and what to do next, kind by kind."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,18 @@ def test_a_missing_file_is_told_with_the_folder_that_lacks_it(tmp_path: Path) ->
     (tmp_path / "p12345678").mkdir()
     summary = failed(f"FileNotFoundError: No such file or directory: '{top}/p12345678/1.hea'", wfdb_dir=top)
     assert "which has no 'p…'" in summary_text(summary, 0.05) and "p12345678" not in summary_text(summary, 0.05)
+
+
+def test_warnings_are_counted_and_one_is_told() -> None:
+    plan = PlanRow("1", "2", "p/1", "p/1.dcm", "1:1,2:2", "{}", "")
+    facts = json.dumps({"warnings": ["the header's time '19:46' was not used"]}, separators=(",", ":"))
+    receipts = [ReceiptRow(n, "converted", "", "", "p/1.dcm", "9", "9", "ab", facts) for n in ("1", "2")]
+    counts, others = OutcomeCounts(), OutcomeCounts()
+    counts.add_batch([(plan, receipts[0]), (plan, receipts[1]._replace(facts="{}"))], fresh=True)
+    others.add_batch([(plan, receipts[1])], fresh=True)
+    counts.add(others)
+    summary = counts.summary({}, {"output_csv": "o", "error_log": "e"}, 1.0)
+    assert "  2 with warnings, such as study 1: the header's time '19:46' was not used\n" in summary_text(summary, 0.05)
 
 
 def test_paths_are_those_of_the_folder_where_the_command_was_given() -> None:

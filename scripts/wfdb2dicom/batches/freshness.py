@@ -215,7 +215,7 @@ def _sources_changed(rows: Iterable[PlanRow], wfdb_dir: str) -> bool:
     if is_zip(wfdb_dir):  # its own stamp is that of an input of the plan
         return False
     tree = os.path.join(wfdb_dir, "")
-    return any(row.record and sources(tree + row.record) != row.sources for row in rows)
+    return any(row.dicom and sources(tree + row.record) != row.sources for row in rows)
 
 
 def _batch_changed(plan: Path, receipts: Path, policy: Policy) -> bool:

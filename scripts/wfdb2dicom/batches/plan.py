@@ -162,12 +162,12 @@ def _plan_batch(
 
 def _with_sources(rows: list[PlanRow], wfdb_dir: str) -> list[PlanRow]:
     tree = os.path.join(wfdb_dir, "")
-    return [row._replace(sources=stamps.sources(tree + row.record)) if row.record else row for row in rows]
+    return [row._replace(sources=stamps.sources(tree + row.record)) if row.dicom else row for row in rows]
 
 
 def _with_zip_members(rows: list[PlanRow], index: ZipIndex) -> list[PlanRow]:
-    found = iter(index.find(row.record for row in rows if row.record))
-    return [_in_zip(row, next(found)) if row.record else row for row in rows]
+    found = iter(index.find(row.record for row in rows if row.dicom))
+    return [_in_zip(row, next(found)) if row.dicom else row for row in rows]
 
 
 def _in_zip(row: PlanRow, files: Found) -> PlanRow:
@@ -176,7 +176,7 @@ def _in_zip(row: PlanRow, files: Found) -> PlanRow:
 
 def _threads(config: PlanConfig, batches: list[tuple[str, list[PlanRow]]]) -> int:
     """How many threads are to look at sources; some of all batches are looked at to decide."""
-    some = [row.record for _, rows in batches for row in rows[:_SAMPLE] if row.record]
+    some = [row.record for _, rows in batches for row in rows[:_SAMPLE] if row.dicom]
     return stamps.choose_lookers([f"{config.wfdb_dir}/{record}" for record in some])
 
 
@@ -247,8 +247,9 @@ def read_rows(config: PlanConfig, locator: Locator | None = None) -> tuple[list[
             error = "" if config.missing_metadata == "allow" else f"{MISSING}: {WHAT_IS_MISSING}"
         if patients:
             acquisition = with_patient(acquisition, patients)
+        known = acquisition.to_json()
         rows.append(
-            PlanRow(study.study_id, study.subject_id, study.record, study.dicom, "", acquisition, study.error or error)
+            PlanRow(study.study_id, study.subject_id, study.record, study.dicom, "", known, study.error or error)
         )
     return rows, (*table.warnings, *metadata.warnings)
 

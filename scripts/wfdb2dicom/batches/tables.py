@@ -25,6 +25,8 @@ FURTHER_SOURCES = "further_sources"  # among the facts of a receipt row
 class PlanRow(NamedTuple):
     """A study as `plan` saw it; ``error`` is why it cannot be converted, if that is known already.
 
+    Without ``dicom``, ``record`` is what the study CSV has for a path, for people.
+
     ``sources`` holds ``size:mtime_ns`` of the header and of each signal file, comma separated, ``-`` for a missing one;
     ``size:CRC-32`` where they lie in a ZIP, and then ``members`` says at which places of it.
     """

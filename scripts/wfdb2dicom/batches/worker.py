@@ -61,7 +61,7 @@ class Job:
     def expect(self, converter: Converter, n: int) -> None:
         """Have a study's files fetched."""
         row = self.rows[n]
-        if row.record:
+        if row.dicom:
             converter.expect(row.record, row.dicom, row.members)
 
     def prepare(self, converter: Converter, n: int) -> PreparedRecord | Exception:

@@ -119,13 +119,13 @@ class Metadata:
 
         self._interpret = interpret
 
-    def lookup(self, study: Study) -> tuple[str, str]:
+    def lookup(self, study: Study) -> tuple[Acquisition, str]:
         """What is known of a study from its CSV row and its metadata row together.
 
         Returns
         -------
-        acquisition : str
-            `Acquisition.to_json` of both; what the study CSV says of subject and time goes first.
+        acquisition : Acquisition
+            What both say; the study CSV goes first for subject and time.
         error : str
             "" or `MISSING`, or an error in the words of the result CSV when the rows contradict each other. The
             acquisition then holds what the study CSV says.
@@ -138,7 +138,7 @@ class Metadata:
             known = Acquisition(subject_id=study.subject_id, study_id=study.study_id, ecg_time=study.ecg_time)
         if study.sex or study.age:
             known = replace(known, column_sex=study.sex, column_age=study.age)
-        return known.to_json(), error
+        return known, error
 
     def _acquisition(self, study: Study) -> Acquisition:
         subject_id, ecg_time = study.subject_id, study.ecg_time

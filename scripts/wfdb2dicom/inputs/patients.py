@@ -62,11 +62,10 @@ def read_patients(path: Path) -> dict[str, Patient]:
     return found
 
 
-def with_patient(acquisition: str, patients: Mapping[str, Patient]) -> str:
-    """An acquisition (`Acquisition.to_json`) with the patient of its subject, where the table has one."""
-    known = Acquisition.from_json(acquisition)
+def with_patient(known: Acquisition, patients: Mapping[str, Patient]) -> Acquisition:
+    """An acquisition with the patient of its subject, where the table has one."""
     sex, age, year = patients.get(known.subject_id, Patient())
-    return replace(known, patient_sex=sex, anchor_age=age, anchor_year=year).to_json()
+    return replace(known, patient_sex=sex, anchor_age=age, anchor_year=year)
 
 
 def age_at(anchor_age: str, anchor_year: str, year: int) -> str:

@@ -21,10 +21,12 @@ from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.sex_and_age import read_ages, read_sexes
 from wfdb2dicom.inputs.shared_files import Files, find_shared
 from wfdb2dicom.inputs.study_ids import IdError, identify, study_key
+from wfdb2dicom.words import printable
 
 OTHER_PATH_COLUMNS = ("waveform_path", "file_name")
 
 _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SHOWN_PATH = 200  # characters of what cannot be a path
 _MIMIC_STUDY = re.compile(r"[0-9]{8,9}")
 _MIMIC_SUBJECT = re.compile(r"[0-9]{8}")
 
@@ -38,14 +40,15 @@ class Study(NamedTuple):
         Digits where they are numbers; subject_id is "" when unknown. study_id is never empty: a row whose id cannot
         be used is called ``line-N`` after its line in the CSV.
     record : str
-        Path of the record without extension, relative to wfdb_dir.
+        Path of the record without extension, relative to wfdb_dir; without `path`, what the CSV has in its place, for
+        people.
     path : str
         The same as the CSV names it (with or without ``files/``): the DICOM's path without ``.dcm``.
     ecg_time : str
         See `wfdb2dicom.acquisition.stated_time`; "" when unknown.
     error : str
         Why the study cannot be converted, in the words of the result CSV; "" if nothing is known against it. Then
-        record and path may be empty, and must not be used.
+        path may be empty.
     sex, age : str
         Of the columns for them: CS ``M``, ``F`` or ``O``, and whole years; "" when unknown.
     """
@@ -108,13 +111,13 @@ def read_studies(input_csv: Path, columns: StudyColumns, wfdb_dir: Path, locator
                 f"Remove one of the rows, or set study_id_col (now {columns.study_id!r}) to the column of ids."
             )
         subject_id = normalise_id(_cell(row, places.subject_id), "p")
-        record = path = ""
+        cell = row[places.path] if places.path >= 0 else None
+        record, path = printable(cell or "", _SHOWN_PATH) if error else "", ""
         if not error:
             try:
-                cell = row[places.path] if places.path >= 0 else None
                 record, path, subject_id = _place(locator, cell, subject_id, study_id)
             except StudyError as problem:
-                error = describe(problem)
+                record, error = printable(cell or "", _SHOWN_PATH), describe(problem)
         time, sex, age = stated_time(_cell(row, places.ecg_time)), _cell(row, places.sex), _cell(row, places.age)
         subject_id = subjects.setdefault(subject_id, subject_id)
         studies.append(Study(study_id, subject_id, record, path, time, error, sex, age))

@@ -31,7 +31,7 @@ from wfdb2dicom.inputs.csv_text import RowWriter, iter_rows, missing_column
 from wfdb2dicom.inputs.studies import path_prefix
 from wfdb2dicom.inputs.study_ids import identify
 from wfdb2dicom.results.manifest import ManifestWriter, tabulate
-from wfdb2dicom.results.summary import OutcomeCounts
+from wfdb2dicom.results.summary import OutcomeCounts, shown_path
 from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.pool import map_in_order, process_count, studies_in
 from wfdb2dicom.system.whole_file import text_of, whole_file
@@ -85,13 +85,13 @@ class BatchResults(NamedTuple):
     dicoms : dict
         study_id → path of the DICOM relative to dcm_dir, "" when there is no path.
     errors : dict
-        study_id → error, of the studies that failed.
+        study_id → path and error, of the studies that failed.
     """
 
     counts: OutcomeCounts
     manifest: pa.Table
     dicoms: dict[str, str]
-    errors: dict[str, str]
+    errors: dict[str, tuple[str, str]]
 
 
 def write_results(options: AggregateOptions) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def write_results(options: AggregateOptions) -> dict[str, Any]:
     """
     counts = OutcomeCounts()
     dicoms: dict[str, str] = {}
-    failures: dict[str, str] = {}
+    failures: dict[str, tuple[str, str]] = {}
     with ExitStack() as stack:
         # All four take their names at the end, together.
         manifest, summary, errors, table = (
@@ -174,12 +174,16 @@ def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> BatchRes
     rows = list(zip(planned, results, strict=True))
     counts = OutcomeCounts()
     counts.add_batch(rows, fresh=receipt.stat().st_mtime >= started)
-    errors = {row.study_id: result.error for row, result in rows if result.error}
+    errors = {row.study_id: (shown_path(row), result.error) for row, result in rows if result.error}
     return BatchResults(counts, tabulate(rows, dcm_dir), {row.study_id: row.dicom for row in planned}, errors)
 
 
 def _write_table(
-    options: AggregateOptions, dicoms: dict[str, str], failures: dict[str, str], table: BinaryIO, errors: BinaryIO
+    options: AggregateOptions,
+    dicoms: dict[str, str],
+    failures: dict[str, tuple[str, str]],
+    table: BinaryIO,
+    errors: BinaryIO,
 ) -> None:
     """The study CSV with its two columns, and the error log, in the order of the study CSV."""
     header, rows = iter_rows(options.input_csv)
@@ -203,14 +207,14 @@ def _write_table(
                     f"input_csv: study {study_id} (line {line} of {options.input_csv}) is in no batch: "
                     "the file changed while it was being converted; run again"
                 )
-            error = failures.get(study_id, "")
+            path, error = failures.get(study_id, ("", ""))
             row += added
             row[path_at] = "" if error else folder + dicom
             row[error_at] = error
             writer.write_row(row)
             left -= 1
             if error:
-                log.write(f"{study_id}\t{dicom.removesuffix('.dcm')}\t{error}\n")
+                log.write(f"{study_id}\t{path}\t{error}\n")
     if left:
         raise ConfigError(
             f"input_csv: {options.input_csv} has {left} fewer studies than were converted: "

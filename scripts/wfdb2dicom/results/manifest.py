@@ -50,7 +50,11 @@ COLUMNS = (  # name, type, meaning
     ("filter_high", pa.float64(), "Low-pass cut-off in hertz: Filter High Frequency."),
     ("notch", pa.float64(), "Notch filter in hertz."),
     ("cart_id", _TEXT, "The ECG cart: Station Name."),
-    ("record", _TEXT, "The WFDB record, relative to the top of its collection, without extension."),
+    (
+        "record",
+        _TEXT,
+        "The WFDB record, relative to the top of its collection, without extension; an unusable path as it is.",
+    ),
 )
 SCHEMA = pa.schema([(name, kind) for name, kind, _ in COLUMNS])
 _TEXTS = ("study_uid", "series_uid", "sop_instance_uid", "sop_class_uid", "time_source", "checksums", "cart_id")

@@ -15,8 +15,14 @@ class Remedy(NamedTuple):
 
 _AGAIN = "fetch the files again and run again: only these studies are converted then"
 _KNOWN = {
-    "HeaderError": Remedy("the WFDB header contradicts itself or cannot be understood", _AGAIN),
-    "SignalError": Remedy("the signal file is cut short or not what its header says", _AGAIN),
+    "HeaderError": Remedy(
+        "the WFDB header contradicts itself or cannot be understood",
+        "see what the errors ask for; fetch again only headers that differ from the publisher's",
+    ),
+    "SignalError": Remedy(
+        "the signal file is cut short or not what its header says",
+        "fetch files that are cut short again; for others see what the errors ask for",
+    ),
     "ChecksumError": Remedy("the samples do not match the checksums in the header", _AGAIN),
     "SubjectMismatch": Remedy(
         "header and study CSV name different patients or studies", "correct path or subject_id in input_csv"

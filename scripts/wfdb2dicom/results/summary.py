@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -26,6 +27,11 @@ def error_kind(error: str) -> str:
     return error.partition(":")[0]
 
 
+def shown_path(plan: PlanRow) -> str:
+    """The path of a study as people look for it: that of its DICOM, or what the study CSV has where that is not one."""
+    return plan.dicom.removesuffix(".dcm") or plan.record
+
+
 class OutcomeCounts:
     """Counts outcomes batch by batch."""
 
@@ -39,6 +45,8 @@ class OutcomeCounts:
         self._bytes = 0
         self._kinds: Counter[str] = Counter()
         self._examples: dict[str, dict[str, str]] = {}
+        self._warned = 0
+        self._warning: dict[str, str] = {}
 
     def add_batch(self, rows: Sequence[tuple[PlanRow, ReceiptRow]], *, fresh: bool) -> None:
         """Count the studies of one batch; `fresh` means that this run converted it."""
@@ -53,6 +61,8 @@ class OutcomeCounts:
             else:
                 self._bytes += int(result.size)
                 self._converted += fresh and result.status == "converted"
+                if '"warnings":' in result.facts:
+                    self._count_warning(plan, result.facts)
 
     def add(self, other: OutcomeCounts) -> None:
         """Add the counts of another, whose batches come after these."""
@@ -65,14 +75,21 @@ class OutcomeCounts:
         self._converted += other._converted
         self._kinds.update(other._kinds)
         self._examples = other._examples | self._examples
+        self._warned += other._warned
+        self._warning = self._warning or other._warning
 
     def _count_error(self, plan: PlanRow, error: str) -> None:
         name = error_kind(error)
         self._kinds[name] += 1
-        path = plan.dicom.removesuffix(".dcm")
         if name not in self._examples:
             shown = mask_patient(error, plan.subject_id)
-            self._examples[name] = {"study_id": plan.study_id, "path": path, "error": error, "shown": shown}
+            self._examples[name] = {"study_id": plan.study_id, "path": shown_path(plan), "error": error, "shown": shown}
+
+    def _count_warning(self, plan: PlanRow, facts: str) -> None:
+        self._warned += 1
+        if not self._warning:
+            first = json.loads(facts)["warnings"][0]
+            self._warning = {"study_id": plan.study_id, "shown": mask_patient(first, plan.subject_id)}
 
     def summary(self, options: dict[str, Any], places: dict[str, str], seconds: float) -> dict[str, Any]:
         """The summary.
@@ -89,7 +106,8 @@ class OutcomeCounts:
         Returns
         -------
         dict
-            Counts of studies (studies, succeeded, failed; converted: written by this run), batches (all, and run
+            Counts of studies (studies, succeeded, failed; converted: written by this run; warned: with warnings in the
+            manifest, and the first of those), batches (all, and run
             just now), bytes of all DICOMs, the most frequent kinds of error, seconds and studies per second of this
             run, versions, options.
         """
@@ -102,6 +120,8 @@ class OutcomeCounts:
             "succeeded": self.studies - self.failed,
             "failed": self.failed,
             "converted": self._converted,
+            "warned": self._warned,
+            "warning": self._warning,
             "batches": self._batches,
             "batches_run": self._fresh_batches,
             "bytes": self._bytes,
@@ -126,6 +146,10 @@ def summary_text(summary: dict[str, Any], max_failed: float, folder: str = "") -
         f"{_batches(summary['batches_run'], summary['batches'])}, "
         f"{summary['seconds']:.1f} s" + _rate(summary),
     ]
+    if summary.get("warned"):
+        warning = summary["warning"]
+        lines.append(f"  {summary['warned']} with warnings, such as study {warning['study_id']}: {warning['shown']}")
+        lines.append("    all of them: column warnings of results/manifest.parquet")
     for error in summary["errors"]:
         example = error["example"]
         lines.append(f"  {error['count']} × {error['kind']}, such as study {example['study_id']}: {example['shown']}")
