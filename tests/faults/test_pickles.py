@@ -1,20 +1,27 @@
-"""Fault 7: metadata as a pickle that runs code when it is loaded."""
+"""Fault 7: metadata as a pickle that runs code when it is loaded, and tables that are far more than their bytes."""
 
 import builtins
 import faulthandler
+import gzip
+import lzma
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs import measurements
+from wfdb2dicom.inputs.patients import read_patients
 
 from .helpers import SCRIPTS, make_tree, run_command
 
@@ -86,3 +93,61 @@ def test_damage_that_crashes_the_reader_is_a_message_all_the_same(
     monkeypatch.setattr(measurements, "_load_pickle", crash)  # in the process that reads, which is forked from this one
     with pytest.raises(ConfigError, match="so damaged that the process reading it died"):
         measurements.read_metadata(tmp_path / "m.pkl", "study_id")
+
+
+def nested(depth: int) -> list[object]:
+    """Lists that hold the one before twice: a byte or two each, and 2**depth values."""
+    lists: list[object] = [1]
+    for _ in range(depth):
+        lists = [lists, lists]
+    return lists
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (Call(pd.Series, pd.RangeIndex(4_000_000_000)), "asks for more than .* MB of memory"),  # 32 GB
+        (Call(pd.Timestamp, nested(60)), "takes more than 2 s of CPU|asks for more than .* MB of memory"),
+    ],
+)
+def test_a_small_pickle_takes_no_more_memory_and_time_than_its_size_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: object, words: str
+) -> None:
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps(content))
+    assert path.stat().st_size < 1000
+    monkeypatch.setattr(measurements, "_PICKLE_SECONDS", 2)
+    with pytest.raises(ConfigError, match=words):
+        measurements.read_metadata(path, "study_id")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 3_000_000  # kB
+
+
+@pytest.mark.parametrize("name", ["m.pkl.gz", "m.pkl.xz", "m.csv.gz", "patients.csv.gz"])
+def test_a_file_of_some_kilobytes_does_not_unpack_to_gigabytes(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    pack = lzma.compress if name.endswith("xz") else gzip.compress
+    head = {"m.csv.gz": b"study_id\n", "patients.csv.gz": b"subject_id,gender,anchor_age,anchor_year\n"}.get(name, b"")
+    much = (b"]\n" if head else b"]0") * 5_000_000  # rows, or empty lists that are dropped
+    path.write_bytes(b"".join(pack(head * (n == 0) + much) for n in range(8)))
+    read = (
+        read_patients if name.startswith("patients") else partial(measurements.read_metadata, study_id_col="study_id")
+    )
+    with pytest.raises(ConfigError, match=r"unpacks to more than .* MB, which no table of its size does"):
+        read(path)
+
+
+def test_a_parquet_file_has_no_more_rows_than_its_size_allows(tmp_path: Path) -> None:
+    path = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"study_id": pa.repeat(1, 3_000_000)}), path)
+    assert path.stat().st_size < 20_000
+    with pytest.raises(ConfigError, match="says that it has 3000000 rows, which no table of its size has"):
+        measurements.read_metadata(path, "study_id")
+
+
+def test_a_range_of_ids_in_a_parquet_file_is_as_long_as_its_table(tmp_path: Path) -> None:
+    path = tmp_path / "m.parquet"
+    table = pa.Table.from_pandas(pd.DataFrame({"cart_id": ["1", "2"]}, pd.RangeIndex(5, 7, name="study_id")))
+    index = table.schema.metadata[b"pandas"].replace(b'"stop": 7', b'"stop": 99999999999')
+    pq.write_table(table.replace_schema_metadata({b"pandas": index}), path)
+    with pytest.raises(ConfigError, match="its index '…' is not one of 2 rows"):
+        measurements.read_metadata(path, "study_id")

@@ -18,6 +18,7 @@ from wfdb2dicom.convert import Converter, PreparedRecord
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import CHANGED, OutputError, describe, is_transient
 from wfdb2dicom.records.stamps import further_sources, sources, stamp_of
+from wfdb2dicom.system.limits import limit_process, physical_memory
 from wfdb2dicom.system.linux import die_with_parent, keep_freed_memory
 from wfdb2dicom.system.output_tree import OutputTree
 
@@ -126,6 +127,7 @@ def work(job: Job, connection: Connection, position: Position, supervisor: int) 
     """A worker's life: chunks of study numbers in, lists of receipt rows out; a string is why the target fails."""
     die_with_parent(supervisor)
     keep_freed_memory()
+    limit_process(physical_memory())  # more than there is: better an error of the study than the end of the machine
     gc.enable()
     gc.freeze()  # the table and what is imported stay, so they need not be searched for garbage
     results: list[ReceiptRow] = []

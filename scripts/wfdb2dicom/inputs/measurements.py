@@ -6,8 +6,6 @@ A table of 800,035 rows is held as one code a cell and one text for each distinc
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import lzma
 import pickle
 import re
@@ -39,18 +37,23 @@ from wfdb2dicom.acquisition import (
 )
 from wfdb2dicom.errors import ConfigError, StudyError, SubjectMismatch, describe
 from wfdb2dicom.inputs.csv_text import near_columns
+from wfdb2dicom.inputs.packed_file import is_packed, open_unpacked
 from wfdb2dicom.inputs.studies import Study
 from wfdb2dicom.inputs.study_ids import study_key
 from wfdb2dicom.inputs.unpickle import Refused, read_frame
+from wfdb2dicom.system.limits import limit_process
 
 MISSING = "Missing df_info row for study_id"  # the original's words
 WHAT_IS_MISSING = "metadata has no row of this study; complete it, or set missing_metadata: allow"
 _BLOCK = 2 << 20  # bytes of CSV that are parsed at a time; no row may be longer
 _APART = ("subject_id", "ecg_time")  # columns that differ from study to study; the rest takes some thousand forms
 _SHARED_FIELDS = [field.name for field in fields(Acquisition)][3:]  # all but subject_id, study_id and ecg_time
-_PICKLES: dict[str, Callable[..., Any]] = {
-    "": open, ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open,
-}  # fmt: skip
+# What reading a pickle may take, in a process of its own: a frame takes a few bytes of memory for each of the pickle's
+# (texts that it repeats take 2 there and 8 here), and a second for tens of MB.
+_PICKLE_MEMORY, _PICKLE_MEMORY_RATIO = 1 << 30, 24
+_PICKLE_SECONDS, _PICKLE_SECONDS_PER_MB = 10, 1
+_USUAL_RATIO = 10  # of compression
+_MOST_ROWS, _MOST_ROWS_PER_BYTE = 1_000_000, 10  # of Parquet: each has an id of its own
 
 
 class MetadataError(StudyError):
@@ -220,8 +223,7 @@ def _reader(path: Path) -> _Read:
         return _read_csv
     if last in (".parquet", ".pq"):
         return _read_parquet
-    packed = last if last in _PICKLES else ""
-    if (suffixes[-2:-1] if packed else suffixes[-1:]) in ([".pkl"], [".pickle"]):
+    if (suffixes[-2:-1] if is_packed(path) else suffixes[-1:]) in ([".pkl"], [".pickle"]):
         return _read_pickle
     raise ConfigError(
         f"metadata: {path} is of no kind that is understood. "
@@ -230,23 +232,29 @@ def _reader(path: Path) -> _Read:
 
 
 def _read_csv(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
-    # The compression goes by the name; newlines in quoted report lines are part of their cells.
-    # One thread is fast enough (1 s a GB) and takes a third of the memory of two.
+    # Newlines in quoted report lines are part of their cells. One thread is fast enough (1 s a GB) and takes a
+    # third of the memory of two.
     reading = pyarrow.csv.ReadOptions(block_size=_BLOCK, use_threads=False)
     parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    with pyarrow.csv.open_csv(path, reading, parsing) as stream:
+    with open_unpacked(path) as file, pyarrow.csv.open_csv(file, reading, parsing) as stream:
         header = stream.schema.names
     used = _used(path, study_id_col, wanted, header)
     converting = pyarrow.csv.ConvertOptions(
         include_columns=used,
         column_types={name: pa.dictionary(pa.int32(), pa.string()) for name in used} | {used[0]: pa.string()},
     )
-    return _columns(pyarrow.csv.read_csv(path, reading, parsing, converting), used)
+    if not is_packed(path):
+        return _columns(pyarrow.csv.read_csv(path, reading, parsing, converting), used)
+    with open_unpacked(path) as file:
+        return _columns(pyarrow.csv.read_csv(file, reading, parsing, converting), used)
 
 
 def _read_parquet(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
     with open(path, "rb") as stream:
         file = pyarrow.parquet.ParquetFile(stream)
+        rows = file.metadata.num_rows
+        if rows > _MOST_ROWS + _MOST_ROWS_PER_BYTE * path.stat().st_size:
+            raise ValueError(f"it says that it has {rows} rows, which no table of its size has")
         # pandas keeps an index of consecutive ids as a range in the schema, not as a column.
         described = (file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
         ranges = {index["name"]: index for index in described if isinstance(index, dict) and index.get("name")}
@@ -254,6 +262,8 @@ def _read_parquet(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple
         table = file.read(columns=[name for name in used if name not in ranges])
     for name in ranges.keys() & set(used):
         ids = range(*(int(ranges[name][key]) for key in ("start", "stop", "step")))
+        if len(ids) != rows:
+            raise ValueError(f"its index {name!r} is not one of {rows} rows")
         table = table.append_column(name, pa.array(ids, pa.int64()))
     return _columns(table, used)
 
@@ -262,17 +272,24 @@ def _read_pickle(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[
     # In a process of its own: numpy and pandas trust the state of their objects, so damage can crash them. Only there
     # is pandas imported, which takes 0.2 s.
     context = get_context("fork" if sys.platform.startswith("linux") else "spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
+    size = path.stat().st_size * (_USUAL_RATIO if is_packed(path) else 1)
+    memory = _PICKLE_MEMORY + _PICKLE_MEMORY_RATIO * size
+    seconds = _PICKLE_SECONDS + _PICKLE_SECONDS_PER_MB * size // 10**6
+    with ProcessPoolExecutor(1, context, initializer=limit_process, initargs=(memory, seconds)) as pool:
         try:
             return pool.submit(_load_pickle, path, study_id_col, wanted).result()
+        except MemoryError:
+            raise pickle.UnpicklingError(f"it asks for more than {memory // 10**6} MB of memory") from None
         except BrokenProcessPool:
-            raise pickle.UnpicklingError("it is so damaged that the process reading it died") from None
+            raise pickle.UnpicklingError(
+                f"it is so damaged that the process reading it died, or it takes more than {seconds} s of CPU"
+            ) from None
 
 
 def _load_pickle(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
     import pandas as pd
 
-    with _PICKLES.get(path.suffix.lower(), open)(path, "rb") as stream:
+    with open_unpacked(path) as stream:
         frame = read_frame(stream)
     try:
         levels = [name for name in frame.index.names if name is not None and name not in frame.columns]

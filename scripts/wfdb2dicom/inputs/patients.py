@@ -7,7 +7,7 @@ are hidden there: `anchor_age` is then 91, whatever the age.
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from wfdb2dicom.acquisition import OLDEST_AGE, Acquisition, normalise_id, sex_code
 from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.inputs.packed_file import open_unpacked
 
 _COLUMNS = ("subject_id", "gender", "anchor_age", "anchor_year")
 
@@ -35,10 +36,9 @@ def read_patients(path: Path) -> dict[str, Patient]:
     ConfigError
         When the file cannot be read, a column is missing, or two rows contradict each other.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
     found: dict[str, Patient] = {}
     try:
-        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        with open_unpacked(path) as packed, io.TextIOWrapper(packed, encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
             header = [name.strip() for name in next(rows, [])]
             missing = [name for name in _COLUMNS if name not in header]

@@ -148,7 +148,7 @@ def read_frame(stream: BinaryIO) -> pd.DataFrame:
 
     try:
         frame = _FrameUnpickler(stream).load()
-    except (pickle.UnpicklingError, OSError):  # OSError: of the file, such as damaged compression
+    except (pickle.UnpicklingError, OSError, MemoryError):  # OSError: of the file, such as damaged compression
         raise
     except Exception as error:  # a damaged pickle can raise anything
         raise pickle.UnpicklingError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,55 @@
+"""Compressed tables, unpacked no further than a table of their size can be: a few kB may unpack to gigabytes."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+MOST_RATIO = 100  # tables of measurements are packed to a tenth (gzip), rarely to a fiftieth (xz) of their size
+_FREE = 16 << 20  # bytes that any file may unpack to
+_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is compressed, by its name."""
+    return path.suffix.lower() in _OPENERS
+
+
+def most_bytes(path: Path) -> int:
+    """The most bytes that a file may hold once it is unpacked."""
+    size = path.stat().st_size
+    return _FREE + MOST_RATIO * size if is_packed(path) else size
+
+
+def open_unpacked(path: Path) -> io.BufferedReader:
+    """Open a file, compressed or not; a read that takes it beyond `most_bytes` raises `OSError`."""
+    if not is_packed(path):
+        return open(path, "rb")
+    limit = most_bytes(path)
+    return io.BufferedReader(_Bounded(_OPENERS[path.suffix.lower()](path, "rb"), limit), 1 << 16)
+
+
+class _Bounded(io.RawIOBase):
+    """A stream of which only so many bytes can be read."""
+
+    def __init__(self, stream: io.BufferedIOBase, limit: int) -> None:
+        self._stream, self._limit, self._left = stream, limit, limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._stream.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise OSError(f"it unpacks to more than {self._limit // 10**6} MB, which no table of its size does")
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
