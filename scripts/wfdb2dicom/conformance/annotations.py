@@ -43,14 +43,23 @@ def _check_annotation(where: str, annotation: Dataset, channels: list[int]) -> I
             yield Violation(where + "NumericValue", f"{text(annotation, 0x0040A30A)!r} is not a number", _SOURCE)
         if not named:
             yield Violation(where + "NumericValue", "has no Concept Name", _SOURCE)
-        if text(_first(annotation, 0x004008EA), 0x00080102) != "UCUM":
-            yield Violation(
-                where + "MeasurementUnitsCodeSequence", "is not a UCUM unit", f"{_SOURCE}; PS3.16 section 8"
-            )
+        yield from _check_measurement(where, annotation)
     elif 0x004008EA in annotation:
         yield Violation(where + "MeasurementUnitsCodeSequence", "has no Numeric Value", _SOURCE)
     if 0x0040A0B0 in annotation:
         yield from _check_reference(where, annotation[0x0040A0B0].value, channels)
+
+
+def _check_measurement(where: str, annotation: Dataset) -> Iterator[Violation]:
+    """The code is one of those that the objects have, in its own unit."""
+    name, unit = _first(annotation, 0x0040A043), _first(annotation, 0x004008EA)
+    code = text(name, 0x00080100)
+    if text(name, 0x00080102) != "MDC" or code not in standard.MEASUREMENTS:
+        message = f"{code!r} of {text(name, 0x00080102)!r} is not a measurement that the objects have"
+        yield Violation(where + "ConceptNameCodeSequence", message, OURS)
+    elif (text(unit, 0x00080102), text(unit, 0x00080100)) != ("UCUM", standard.MEASUREMENTS[code]):
+        message = f"is not {standard.MEASUREMENTS[code]!r} of UCUM"
+        yield Violation(where + "MeasurementUnitsCodeSequence", message, f"{_SOURCE}; {OURS}")
 
 
 def _check_range(where: str, annotation: Dataset, groups: list[Dataset]) -> Iterator[Violation]:

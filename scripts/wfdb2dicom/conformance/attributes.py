@@ -62,7 +62,7 @@ def check_attributes(where: str, dataset: Dataset, table: Mapping[int, standard.
                 yield Violation(where + attribute.keyword, "is missing", _source(attribute))
             continue
         if not element.value and not element.items:
-            if attribute.need in "1+":
+            if attribute.need != "2":
                 yield Violation(where + attribute.keyword, "has no value", _source(attribute))
         elif fault := _fault_of_value(element, attribute):
             yield Violation(where + attribute.keyword, fault, attribute.source)
@@ -75,7 +75,7 @@ def check_attributes(where: str, dataset: Dataset, table: Mapping[int, standard.
 
 
 def _source(attribute: standard.Attribute) -> str:
-    return f"{attribute.source}; {OURS}" if attribute.need == "+" else attribute.source
+    return f"{attribute.source}; {OURS}" if attribute.need in "3+" else attribute.source
 
 
 def _vr_source(attribute: standard.Attribute) -> str:
@@ -102,7 +102,7 @@ _VALUE: dict[str, Callable[[str], object]] = {
     "TM": re.compile(r"([01]\d|2[0-3])[0-5]\d[0-5]\d(\.\d{1,6})?").fullmatch,
     "UI": re.compile(r"(?=.{3,64}$)[0-2](\.(0|[1-9]\d*))+").fullmatch,
 }
-_LENGTH = {"LO": 64, "PN": 64, "SH": 16}
+_LENGTH = {"LO": 64, "PN": 64, "SH": 16, "ST": 1024}
 _BYTES = {"UL": 4, "US": 2}
 _MANY = {
     "DeidentificationMethod",

@@ -62,6 +62,22 @@ NO_SIGNAL = ("MDC", "10:11248")
 """No ECG signal is available, PS3.16 CID 3335 "ECG Annotations"."""
 
 
+PROCESSING_EQUIPMENT = ("DCM", "109102")
+"""Purpose of Reference of each step of the conversion, PS3.16 CID 7005."""
+
+MEASUREMENTS = {
+    "2:15872": "ms",
+    "2:16128": "deg",
+    "2:16132": "deg",
+    "2:16136": "deg",
+    "2:16156": "ms",
+    "2:16160": "ms",
+    "2:16168": "ms",
+    "2:16770": "{H.B.}/min",
+}
+"""MDC code of each measurement that docs/conversion.md lists → its UCUM unit."""
+
+
 class Attribute(NamedTuple):
     """An attribute that the objects may have.
 

@@ -9,6 +9,7 @@ from wfdb2dicom.dicom.part10 import Dataset, text
 
 OMITTED = "Signals that are not an ECG were left out: "
 SUBTRACTED = "Baselines were subtracted from the samples: "
+HELD = "Invalid samples were replaced by the last valid value"
 UNKNOWN_PATIENT = "The patient is not known: Patient ID is the id of the study"
 _NO_SIGNAL = ("MDC", "10:11248")  # PS3.16 CID 3335
 
