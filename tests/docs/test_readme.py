@@ -11,10 +11,8 @@ from pathlib import Path
 import pydicom
 import pytest
 
-# The study of the README, under which the first one of the demo goes here.
-IDS = {"94000001": "40689238", "90000001": "10000032", "p9000": "p1000"}
-# Not run here: they make the environment that the tests run in, and run the tests.
-SET_UP = {"make demo", "make test", "source .venv/bin/activate"}
+# Not run here: they make the environment that the tests run in, run the tests, and change the folder.
+SET_UP = {"make demo", "make test", "source .venv/bin/activate", "mkdir ~/ecg && cd ~/ecg"}
 
 
 @pytest.fixture(scope="module")
@@ -26,30 +24,35 @@ def blocks(readme: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", readme, re.DOTALL)
 
 
-def mimic(text: str) -> str:
-    for ours, theirs in IDS.items():
-        text = text.replace(ours, theirs)
-    return text
+def pack(archive: Path, demo: Path, names: dict[str, str], tables: dict[str, str]) -> None:
+    """The first study of the demo in a ZIP, under other `names`; of a table, its columns and its row for that study."""
+
+    def renamed(text: str) -> str:
+        for ours, theirs in names.items():
+            text = text.replace(ours, theirs)
+        return text
+
+    record = "files/p9000/p90000001/s94000001/94000001"
+    with zipfile.ZipFile(archive, "w") as content:
+        for table, name in tables.items():
+            head, *rows = (demo / table).read_text().splitlines()
+            lines = [head, *(row for row in rows if "94000001" in row)]
+            content.writestr(f"{archive.stem}/{name}", renamed("\n".join(lines) + "\n"))
+        header = (demo / f"{record}.hea").read_text()
+        content.writestr(f"{archive.stem}/{renamed(record)}.hea", renamed(header))
+        content.writestr(f"{archive.stem}/{renamed(record)}.dat", (demo / f"{record}.dat").read_bytes())
 
 
 @pytest.fixture
 def folder(project: Path, demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, beside it /data with the ZIP of the README; the demo where the README has it."""
+    """An empty folder, beside it /data with the ZIPs of the README; the demo where the README has it."""
     data, run = tmp_path / "data", tmp_path / "run"
     data.mkdir()
     run.mkdir()
-    record = demo / "files/p9000/p90000001/s94000001/94000001"
-    with zipfile.ZipFile(data / "mimic-iv-ecg-1.0.zip", "w") as archive:
-        for table in ("record_list.csv", "machine_measurements.csv"):
-            head, *rows = (demo / table).read_text().splitlines()
-            rows = [mimic(row) for row in rows if "94000001" in row]
-            archive.writestr(f"mimic-iv-ecg-1.0/{table}", "\n".join([head, *rows]) + "\n")
-        for ending in (".hea", ".dat"):
-            name = mimic(str(record.relative_to(demo))) + ending
-            content = record.with_suffix(ending).read_bytes()
-            archive.writestr(
-                f"mimic-iv-ecg-1.0/{name}", mimic(content.decode()).encode() if ending == ".hea" else content
-            )
+    tables = {"record_list.csv": "record_list.csv", "machine_measurements.csv": "machine_measurements.csv"}
+    pack(data / "mimic-iv-ecg-1.0.zip", demo, {}, tables)
+    names = {"files/p9000/p90000001/s94000001/94000001": "patient7/ecg1", "94000001": "ecg1", "90000001": "7"}
+    pack(data / "my-ecgs.zip", demo, names, {"record_list.csv": "studies.csv"})
     (run / "tests").symlink_to(project / "tests")
     monkeypatch.chdir(run)
     return run
@@ -71,8 +74,9 @@ def test_every_command_runs(readme: str, project: Path, folder: Path) -> None:
         line = [sys.executable, str(project / "scripts/wfdb2dicom"), *arguments]
         done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert done.returncode == 0, f"{command}\n{done.stdout}"
-    dicom = folder.parent / "data/mimic-iv-ecg-dicom/files/p1000/p10000032/s40689238/40689238.dcm"
-    assert pydicom.dcmread(dicom).PatientID == "10000032"
+    assert pydicom.dcmread(folder.parent / "data/my-ecgs-dicom/patient7/ecg1.dcm").PatientID == "7"
+    of_mimic = folder / "dicom/files/p9000/p90000001/s94000001/94000001.dcm"
+    assert pydicom.dcmread(of_mimic).StationName == "9000017"  # its cart, of the measurements in the ZIP
     for name in ("studies.with_dcm.csv", "studies.with_dcm.errors.log", "report/index.html", "manifest.parquet"):
         assert f"`results/{name}`" in readme and (folder / "results" / name).is_file()
     assert (folder / "ecg.pdf").read_bytes().startswith(b"%PDF")
