@@ -119,6 +119,47 @@ def test_the_study_csv_goes_first_for_the_time(tmp_path):
     assert looked_up(metadata, study(ecg_time="2180-07-24 00:00:00")).ecg_time == "2180-07-24 00:00:00"
 
 
+ECGS = [f"{n},2180-07-{n:02d} 08:44:00" for n in range(1, 9)]  # study and time of one patient
+
+
+def of_rows(folder: Path, rows: list[str]) -> Metadata:
+    lines = [f"10000032,{row},Rhythm {n},{600 + n},684629{n}" for n, row in enumerate(rows)]
+    header = "subject_id,study_id,ecg_time,report_0,rr_interval,cart_id"
+    return read_metadata(write(folder, *lines, header=header), "study_id", annotations=True)
+
+
+def test_metadata_shifted_by_a_row_are_not_put_into_the_studies(tmp_path):
+    """The rows of the same patient: only their times say that they are another study's."""
+    ids, times = zip(*(row.split(",") for row in ECGS), strict=True)
+    shifted = of_rows(tmp_path, [f"{i},{t}" for i, t in zip(ids, times[1:] + times[:1], strict=True)])
+    for i, t in zip(ids, times, strict=True):
+        assert looked_up(shifted, study(i, ecg_time=t)) == Acquisition("10000032", i, t)
+    assert shifted.warnings[-1] == (
+        "metadata: 8 rows are not used because ecg_time is another there than in input_csv; what they say of the study "
+        "stays unknown"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stated", "used"),
+    [
+        ("2180-07-23 08:44:00", True),
+        ("2180-07-23T08:44", True),
+        ("2180-07-23 08:44:59", True),  # headers and some tables have no seconds
+        ("2180-07-23 08:43:01", True),
+        ("2180-07-23 08:45:00", False),
+        ("2180-07-23", True),  # it cannot be compared
+        ("", True),
+    ],
+)
+def test_a_row_of_metadata_is_used_unless_its_time_contradicts_that_of_the_study(tmp_path, stated, used):
+    metadata = of_rows(tmp_path, [f"40689238,{stated}"])
+    found = looked_up(metadata, study(ecg_time="2180-07-23 08:44:00"))
+    assert [bool(value) for value in (found.cart_id, found.measurements, found.reports)] == 3 * [used]
+    assert found.ecg_time == "2180-07-23 08:44:00"
+    assert len([words for words in metadata.warnings if "not used" in words]) == (not used)
+
+
 def test_the_subject_of_the_metadata_where_the_study_csv_has_none(tmp_path):
     assert looked_up(read_metadata(write(tmp_path, ROW), "study_id"), study(subject_id="")).subject_id == "10000032"
 

@@ -425,3 +425,43 @@ def test_rows_that_share_a_path_and_columns_cost_no_more_the_more_there_are(tmp_
     assert studies[7].error.endswith("is also that of study 0, 1, 2 and 19996 more")
     read(tmp_path, f"study_id,path,{','.join(f'c{n}' for n in range(40_000))}\n1,a{',x' * 40_000}\n")
     assert time.process_time() - start < 8  # 65 s with a look at each other row and column
+
+
+def of_a_flat_tree(names: list[str], ids: list[str]) -> list[Study]:
+    rows = "".join(f"{study_id},g1/{name}\n" for study_id, name in zip(ids, names, strict=True))
+    Path("s.csv").write_text(f"study_id,path\n{rows}")
+    return read_studies(Path("s.csv"), StudyColumns(), Path.cwd()).studies
+
+
+NAMES = [f"JS{n:05d}" for n in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("names", "ids", "refused"),
+    [
+        (NAMES, NAMES, 0),
+        (NAMES[1:] + NAMES[:1], NAMES, 6),
+        (NAMES[1:], NAMES[:-1], 5),  # also at both ends
+        (NAMES[:2] + NAMES[3:1:-1] + NAMES[4:], NAMES, 2),  # two of them exchanged
+        (NAMES, ["1", "2", "3", "4", "5", "6"], 0),  # ids that do not come from names
+        (["00001", "00002", "00003"], ["2", "3", "1"], 3),
+        (["00001", "00002", "00003"], ["1", "2.0", "003"], 0),
+        (["100", "101", "102"], ["1", "2", "100"], 2),  # 100 is a study and the record of another one
+        (["a/x", "b/x"], ["g1/a/x", "g1/b/x"], 0),
+    ],
+)
+def test_a_record_that_has_the_name_of_another_study_is_a_mismatch(tmp_path, monkeypatch, names, ids, refused):
+    monkeypatch.chdir(tmp_path)
+    errors = [study.error for study in of_a_flat_tree(names, ids) if study.error]
+    assert len(errors) == refused
+    assert all(error.startswith("SubjectMismatch: path 'g1/") for error in errors)
+
+
+def test_the_rows_of_a_shift_name_study_and_record(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first, *_, last = of_a_flat_tree(NAMES[1:], NAMES[:-1])
+    ending = "; check path and study_id of this row"
+    assert (
+        first.error == f"SubjectMismatch: path 'g1/JS00002' is named for study JS00002, which has another row{ending}"
+    )
+    assert last.error == f"SubjectMismatch: path 'g1/JS00006' is not the record JS00005, which another row has{ending}"

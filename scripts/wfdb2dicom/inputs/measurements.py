@@ -32,6 +32,7 @@ from wfdb2dicom.acquisition import (
     as_text,
     from_row,
     normalise_id,
+    parse_moment,
     stated_time,
     station_name,
 )
@@ -45,6 +46,7 @@ from wfdb2dicom.system.limits import limit_process
 
 MISSING = "Missing df_info row for study_id"  # the original's words
 WHAT_IS_MISSING = "metadata has no row of this study; complete it, or set missing_metadata: allow"
+_SAME_TIME = 60  # seconds: MIMIC-IV-ECG's headers, and some tables, have no seconds
 _BLOCK = 2 << 20  # bytes of CSV that are parsed at a time; no row may be longer
 _APART = ("subject_id", "ecg_time")  # columns that differ from study to study; the rest takes some thousand forms
 _SHARED_FIELDS = [field.name for field in fields(Acquisition)][3:]  # all but subject_id, study_id and ecg_time
@@ -82,11 +84,6 @@ class Column:
 class Metadata:
     """The rows of a metadata table by study.
 
-    Attributes
-    ----------
-    warnings : tuple of str
-        What the user should know of the table, one sentence each.
-
     Parameters
     ----------
     rows
@@ -95,6 +92,8 @@ class Metadata:
         The columns that are used, by name.
     conflicts
         Studies with several rows that contradict each other: the columns in which they do.
+    warnings
+        What the user should know of the table, one sentence each.
     annotations
         Whether measurements and report lines are wanted too.
     """
@@ -108,7 +107,8 @@ class Metadata:
         *,
         annotations: bool = False,
     ) -> None:
-        self.warnings = tuple(warnings)
+        self._warnings = tuple(warnings)
+        self._contradicting = 0
         self._rows = rows
         self._conflicts = conflicts or {}
         self._columns = columns or {}
@@ -121,6 +121,16 @@ class Metadata:
             return tuple(getattr(found, name) for name in _SHARED_FIELDS)
 
         self._interpret = interpret
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of the table and of the studies looked up so far, one sentence each."""
+        count = self._contradicting
+        if not count:
+            return self._warnings
+        rows = "1 row is" if count == 1 else f"{count} rows are"
+        words = f"metadata: {rows} not used because ecg_time is another there than in input_csv; what "
+        return (*self._warnings, words + f"{'it says' if count == 1 else 'they say'} of the study stays unknown")
 
     def lookup(self, study: Study) -> tuple[Acquisition, str]:
         """What is known of a study from its CSV row and its metadata row together.
@@ -155,13 +165,23 @@ class Metadata:
             if subject_id and subject != subject_id:
                 raise SubjectMismatch(f"the metadata say subject {subject}, the study CSV subject {subject_id}")
             subject_id = subject
-        ecg_time = ecg_time or stated_time(self._text("ecg_time", row))
+        stated = self._text("ecg_time", row)
+        if ecg_time and stated != ecg_time and _contradict(stated, ecg_time):
+            self._contradicting += 1
+            return Acquisition(study.subject_id, study.study_id, ecg_time)
+        ecg_time = ecg_time or stated_time(stated)
         shared = self._interpret(*[column.text(row) for column in self._shared])
         return Acquisition(subject_id, study.study_id, ecg_time, *shared)
 
     def _text(self, name: str, row: int) -> str:
         column = self._columns.get(name)
         return column.text(row) if column is not None else ""
+
+
+def _contradict(one: str, other: str) -> bool:
+    """Whether two times are a minute or more apart; a time that cannot be read contradicts none."""
+    times = parse_moment(one), parse_moment(other)
+    return None not in times and abs((times[0] - times[1]).total_seconds()) >= _SAME_TIME  # type: ignore[operator]
 
 
 def read_metadata(path: Path | None, study_id_col: str, *, annotations: bool = False) -> Metadata:

@@ -20,6 +20,7 @@ from wfdb2dicom.inputs.csv_text import iter_rows, missing_column
 from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.sex_and_age import read_ages, read_sexes
 from wfdb2dicom.inputs.shared_files import Files, find_shared
+from wfdb2dicom.inputs.shifted_rows import find_shifted
 from wfdb2dicom.inputs.study_ids import IdError, identify, study_key
 from wfdb2dicom.words import printable
 
@@ -127,9 +128,10 @@ def read_studies(input_csv: Path, columns: StudyColumns, wfdb_dir: Path, locator
             "a record in RECORDS of wfdb_dir. Set path_col to its column of paths, or study_id_col to that of names."
         )
     warnings = _interpret(studies) if places.sex >= 0 or places.age >= 0 else ()
-    valid = [index for index, study in enumerate(studies) if not study.error]
-    for position, words in find_shared([Files(s.study_id, s.record, s.path) for s in map(studies.__getitem__, valid)]):
-        studies[valid[position]] = studies[valid[position]]._replace(error=words)
+    for find in (find_shifted, find_shared):
+        valid = [index for index, study in enumerate(studies) if not study.error]
+        for position, words in find([Files(s.study_id, s.record, s.path) for s in map(studies.__getitem__, valid)]):
+            studies[valid[position]] = studies[valid[position]]._replace(error=words)
     return StudyTable(studies, warnings)
 
 
