@@ -460,8 +460,6 @@ def test_a_record_that_has_the_name_of_another_study_is_a_mismatch(tmp_path, mon
 def test_the_rows_of_a_shift_name_study_and_record(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first, *_, last = of_a_flat_tree(NAMES[1:], NAMES[:-1])
-    ending = "; check path and study_id of this row"
-    assert (
-        first.error == f"SubjectMismatch: path 'g1/JS00002' is named for study JS00002, which has another row{ending}"
-    )
-    assert last.error == f"SubjectMismatch: path 'g1/JS00006' is not the record JS00005, which another row has{ending}"
+    start, end = "SubjectMismatch: path", "; check path and study_id"
+    assert first.error == f"{start} 'g1/JS00002' is named for study JS00002, which has another row{end}"
+    assert last.error == f"{start} 'g1/JS00006' is not the record JS00005, which another row has{end}"

@@ -129,8 +129,8 @@ class Metadata:
         if not count:
             return self._warnings
         rows = "1 row is" if count == 1 else f"{count} rows are"
-        words = f"metadata: {rows} not used because ecg_time is another there than in input_csv; what "
-        return (*self._warnings, words + f"{'it says' if count == 1 else 'they say'} of the study stays unknown")
+        words = f"metadata: {rows} not used because ecg_time there differs from that in input_csv"
+        return (*self._warnings, words)
 
     def lookup(self, study: Study) -> tuple[Acquisition, str]:
         """What is known of a study from its CSV row and its metadata row together.
