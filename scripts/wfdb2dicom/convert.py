@@ -366,7 +366,7 @@ def _facts(header: Header, study: ObjectDescription, found: dict[str, Any]) -> s
         "sop_class_uid": shared.sop_class.uid,
         "acquired": "" if shared.stand_ins.date else instance.moment.isoformat(" "),
         "time_source": study.time.source,
-        "unused_times": list(study.time.unused),
+        "unused_times": [*study.time.unused],
         "sampling_frequency": header.sampling_frequency,
         "n_samples": shared.n_samples,
         "n_channels": len(shared.channels),

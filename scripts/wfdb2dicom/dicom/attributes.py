@@ -43,7 +43,7 @@ class StandIns(NamedTuple):
     date: bool = False
 
 
-_ALL_KNOWN = StandIns()
+ALL_KNOWN = StandIns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class SharedAttributes:
     issuer: str = ""
     subtracted: tuple[int, ...] = ()
     held: bool = False
-    stand_ins: StandIns = _ALL_KNOWN
+    stand_ins: StandIns = ALL_KNOWN
     ascii: bool = True
 
 

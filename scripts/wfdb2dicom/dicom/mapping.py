@@ -15,7 +15,14 @@ from typing import NamedTuple
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.dicom import leads, sop_classes
 from wfdb2dicom.dicom.annotations import annotate
-from wfdb2dicom.dicom.attributes import Channel, InstanceAttributes, SharedAttributes, StandIns, decimal_string
+from wfdb2dicom.dicom.attributes import (
+    ALL_KNOWN,
+    Channel,
+    InstanceAttributes,
+    SharedAttributes,
+    StandIns,
+    decimal_string,
+)
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.patient import find_patient_id, find_sex_and_age
 from wfdb2dicom.dicom.recording_time import PLACEHOLDER, RecordingTime, find_recording_time
@@ -84,8 +91,9 @@ def describe_object(
     subject, known = find_patient_id(header, acquisition, options)
     patient_id = _text("subject_id", subject, _MAX_LO)
     time = find_recording_time(header, acquisition, options)
-    stand_ins = StandIns(patient=not known, date=time.source == PLACEHOLDER)
-    sex, age = find_sex_and_age(header, acquisition, options, None if stand_ins.date else time.moment.year)
+    undated = time.source == PLACEHOLDER
+    stand_ins = StandIns(not known, undated) if undated or not known else ALL_KNOWN
+    sex, age = find_sex_and_age(header, acquisition, options, None if undated else time.moment.year)
     who = (patient_id.encode(), (acquisition.study_id or header.name).encode())
     identity = (str(ENCODING_VERSION).encode(), options.text(), header.text, acquisition.to_json().encode(), digest)
     study_instance_uid = _uid(acquisition.study_instance_uid) or derive_uid(options.uid_root, "study", *who)

@@ -51,13 +51,17 @@ def find_sex_and_age(header: Header, acquisition: Acquisition, options: Options,
     year : int or None
         That of the recording, None when it is not known.
     """
+    known = acquisition
+    tables = known.column_sex or known.column_age or known.patient_sex or known.anchor_age
+    if not (tables or comments.mention_sex_or_age(header.text)):
+        return "", ""
     sex = age = ""
     for source in options.sex_and_age_from:
         if source == "columns":
-            found = acquisition.column_sex, _age_string(acquisition.column_age)
+            found = known.column_sex, _age_string(known.column_age)
         elif source == "patients":
-            anchor_year = acquisition.anchor_year if year is not None else ""
-            found = acquisition.patient_sex, age_at(acquisition.anchor_age, anchor_year, year or 0)
+            anchor_year = known.anchor_year if year is not None else ""
+            found = known.patient_sex, age_at(known.anchor_age, anchor_year, year or 0)
         else:
             stated_sex, stated_age = comments.sex_and_age(header)
             found = stated_sex, _age_string(stated_age)

@@ -44,40 +44,37 @@ def find_recording_time(header: Header, acquisition: Acquisition, options: Optio
     DateError
         When no date is known, unless ``undated`` gives a placeholder, and when the one to be used cannot be read.
     """
-    from_header = header.moment if options.time_from == "header" else None
+    of_header = header.moment if options.time_from == "header" else None
     ecg_time = acquisition.ecg_time
-    from_csv = parse_moment(ecg_time) if ecg_time else None
-    if from_header is not None and (from_csv or not ecg_time):
-        return _dated(RecordingTime(from_header, "header"))
-    unused, warnings = [], []
-    if header.stated_time and from_header is None:
+    of_csv = parse_moment(ecg_time) if ecg_time else None
+    unused: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    if of_header is None and header.stated_time:
         stated = printable(header.stated_time, _SHOWN)
-        unused.append(f"header: {stated}")
+        unused = (f"header: {stated}",)
         if header.moment is None:
-            warnings.append(f"the header's time {stated!r} was not used: it is not a date with a time")
-    if from_header is not None:
+            warnings = (f"the header's time {stated!r} was not used: it is not a date with a time",)
+    elif of_header is not None and ecg_time and of_csv is None:
         stated = printable(ecg_time, _SHOWN)
-        unused.append(f"ecg_time: {stated}")
-        warnings.append(f"ecg_time {stated!r} was not used: it is not YYYY-MM-DD HH:MM:SS")
-        return _dated(RecordingTime(from_header, "header", tuple(unused), tuple(warnings)))
-    if from_csv is not None:
-        return _dated(RecordingTime(from_csv, "ecg_time", tuple(unused), tuple(warnings)))
-    if ecg_time:
-        raise DateError(f"ecg_time {ecg_time!r} is not YYYY-MM-DD HH:MM:SS; correct it")
+        unused = (f"ecg_time: {stated}",)
+        warnings = (f"ecg_time {stated!r} was not used: it is not YYYY-MM-DD HH:MM:SS",)
+    moment, source = (of_header, "header") if of_header is not None else (of_csv, "ecg_time")
+    if moment is None:
+        moment, source = _placeholder(header, acquisition, options), PLACEHOLDER
+    if moment.year < FIRST_YEAR:
+        raise DateError(f"the {source} has the year {moment.year}, in which no ECG was recorded; correct it")
+    return RecordingTime(moment, source, unused, warnings)
+
+
+def _placeholder(header: Header, acquisition: Acquisition, options: Options) -> datetime:
+    if acquisition.ecg_time:
+        raise DateError(f"ecg_time {acquisition.ecg_time!r} is not YYYY-MM-DD HH:MM:SS; correct it")
     if not options.undated:
         raise DateError(
             f"no date is known: {_why_undated(header, options)}, and there is no ecg_time; name its column in"
             " ecg_time_col, or set undated to a placeholder such as 1900-01-01"
         )
-    return RecordingTime(datetime.fromisoformat(options.undated), PLACEHOLDER, tuple(unused), tuple(warnings))
-
-
-def _dated(found: RecordingTime) -> RecordingTime:
-    if found.moment.year < FIRST_YEAR:
-        raise DateError(
-            f"the {found.source} has the year {found.moment.year}, in which no ECG was recorded; correct it"
-        )
-    return found
+    return datetime.fromisoformat(options.undated)
 
 
 def _why_undated(header: Header, options: Options) -> str:

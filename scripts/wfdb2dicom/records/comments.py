@@ -16,15 +16,14 @@ from collections.abc import Iterable, Iterator
 from wfdb2dicom.acquisition import age_in_years, sex_code
 from wfdb2dicom.records.header import Header
 
-_MENTIONED = re.compile(rb"#.*(?:age|sex)", re.IGNORECASE).search
+mention_sex_or_age = re.compile(rb"#.*(?:age|sex)", re.IGNORECASE).search
+"""Whether the text of a header may state one of them: nearly all of MIMIC-IV-ECG's need no closer look."""
 _PLAIN = re.compile(r"(age|sex)\s*:(.*)", re.IGNORECASE).fullmatch
 _TAGGED = re.compile(r"<(age|sex)>\s*:?([^<]*)", re.IGNORECASE).finditer
 
 
 def sex_and_age(header: Header) -> tuple[str, str]:
     """Patient's Sex (CS) and the age in whole years, "" for what is not stated exactly and without contradiction."""
-    if not _MENTIONED(header.text):  # nearly all headers of MIMIC-IV-ECG
-        return "", ""
     stated = list(_statements(header.comments))
     return (
         _agreed(sex_code(value) for name, value in stated if name == "sex"),
