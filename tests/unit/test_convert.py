@@ -226,6 +226,22 @@ def test_a_newer_source_with_the_same_content_leaves_the_file_as_it_is(
     assert dicom.stat().st_ino == inode
 
 
+def test_samples_exchanged_within_a_signal_keep_the_instance_but_are_never_called_current(
+    make_record, acquisition, tmp_path: Path
+) -> None:
+    """Their checksums are the same, so docs/conversion.md ("Identity") promises no new UID; the file follows them."""
+    record, dicom = make_record(), tmp_path / "x.dcm"
+    first = convert_record(record, dicom, acquisition)
+    samples = np.fromfile(record.with_suffix(".dat"), "<i2").reshape(-1, 12)
+    assert (samples[1] != samples[-1]).any()
+    samples[[1, -1]] = samples[[-1, 1]]
+    samples.tofile(record.with_suffix(".dat"))
+    os.utime(record.with_suffix(".dat"), (2e9, 2e9))
+    second = convert_record(record, dicom, acquisition)
+    assert (second.status, second.sop_instance_uid) == ("converted", first.sop_instance_uid)
+    assert dicom.read_bytes().endswith(samples.tobytes()) and second.sha256 != first.sha256
+
+
 def test_a_newer_damaged_source_is_an_error_and_the_good_file_stays(make_record, acquisition, tmp_path: Path) -> None:
     record, dicom = make_record(), tmp_path / "x.dcm"
     convert_record(record, dicom, acquisition)

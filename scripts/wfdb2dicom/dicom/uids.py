@@ -1,4 +1,4 @@
-"""Unique identifiers derived from content: the same study gives the same object, a changed one a new instance.
+"""Unique identifiers derived from content: the same study gives the same object, another header a new instance.
 
 An archive keeps the first object that it receives under a SOP Instance UID, so a changed object needs a new one;
 an unchanged study must keep its own, or every run would fill the archive anew.
