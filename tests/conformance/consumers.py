@@ -71,16 +71,13 @@ def with_pydicom(paths: Sequence[Path], _: Path) -> list[Reading]:
 
 def with_highdicom(paths: Sequence[Path], _: Path) -> list[Reading]:
     """highdicom has no class for waveforms: what it returns is a pydicom data set all the same."""
-    import highdicom
-
+    highdicom = pytest.importorskip("highdicom")
     return [of_dataset(highdicom.imread(path)) for path in paths]
 
 
 def anonymized(paths: Sequence[Path]) -> list[pydicom.Dataset]:
     """Copies made by dicognito, written and read again."""
-    from dicognito.anonymizer import Anonymizer
-
-    anonymizer = Anonymizer(seed="wfdb2dicom")
+    anonymizer = pytest.importorskip("dicognito.anonymizer").Anonymizer(seed="wfdb2dicom")
     copies = []
     for path in paths:
         dataset = pydicom.dcmread(path)

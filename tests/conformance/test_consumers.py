@@ -231,7 +231,6 @@ def test_one_invalid_sample_flattens_the_page_of_cornerstone3d_and_hold_keeps_it
 
 
 def test_dicognito_gives_a_new_identity_and_leaves_the_report_text(annotated: Path, variants: list[Variant]) -> None:
-    pytest.importorskip("dicognito")
     paths = [annotated, *(variant.path for variant in variants)]
     for path, copy in zip(paths, anonymized(paths), strict=True):
         original = pydicom.dcmread(path)
