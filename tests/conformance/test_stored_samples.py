@@ -1,6 +1,8 @@
 """Objects whose samples are not the record's own: baselines subtracted, invalid samples held. Both can be undone."""
 
+import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,12 @@ from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.waveforms import multiplex_array
 
-from wfdb2dicom import convert_record
+from wfdb2dicom import Outcome, convert_record
 from wfdb2dicom.acquisition import Acquisition, from_row
+from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, write_plan, write_receipt
+from wfdb2dicom.checks.checked_objects import read_checked
+from wfdb2dicom.checks.roundtrip import roundtrip
+from wfdb2dicom.checks.sample import ALL
 from wfdb2dicom.conformance.checker import check_file
 from wfdb2dicom.conformance.source import check_source
 from wfdb2dicom.dicom.options import Options
@@ -22,39 +28,79 @@ INVALID = -32768
 BOTH = Options(baseline="zero", invalid_samples="hold")
 
 
-def write(folder: Path, signals: dict[str, list[int]], baseline: int = 100, frequency: int = 250) -> Path:
+def write(
+    folder: Path, signals: dict[str, list[int]], baseline: int = 100, frequency: int = 250, bits: int = 16
+) -> Path:
     """A WFDB record of these samples."""
-    samples = np.array(list(signals.values()), "<i2").T
+    samples = np.array(list(signals.values()), f"<i{bits // 8}").T
     lines = [f"r {len(signals)} {frequency} {len(samples)} 03:04:05 02/01/2100"]
     for n, name in enumerate(signals):
         total = int(samples[:, n].astype("<u2").sum(dtype="<u2"))
-        lines.append(f"r.dat 16 200.0({baseline})/mV 16 0 {samples[0, n]} {total} 0 {name}")
+        lines.append(f"r.dat {bits} 200.0({baseline})/mV {bits} 0 {samples[0, n]} {total} 0 {name}")
     (folder / "r.hea").write_text("\n".join([*lines, "# <subject_id>: 7"]) + "\n")
     (folder / "r.dat").write_bytes(samples.tobytes())
     return folder / "r"
 
 
+def write_gaps(folder: Path, frequency: int = 250, bits: int = 16) -> Path:
+    """Gaps at the beginning, within and at the end of II; V1 without a valid sample; V2 without a gap."""
+    none, most = -(2 ** (bits - 1)), 115 if bits == 16 else 100_000
+    signals = {
+        "II": [none, none, 120, 121, none, 123, none],
+        "V1": [none] * 7,
+        "V2": [90, 95, 100, 105, 110, most, 120],
+    }
+    return write(folder, signals, frequency=frequency, bits=bits)
+
+
 @pytest.fixture
 def gaps(tmp_path: Path) -> Path:
-    """Gaps at the beginning, within and at the end of II; V1 without a valid sample; V2 without a gap."""
-    ii = [INVALID, INVALID, 120, 121, INVALID, 123, INVALID]
-    return write(tmp_path, {"II": ii, "V1": [INVALID] * 7, "V2": [90, 95, 100, 105, 110, 115, 120]})
+    return write_gaps(tmp_path)
 
 
 @pytest.mark.parametrize("baseline", ["source", "zero"])
 @pytest.mark.parametrize("invalid_samples", ["keep", "hold"])
+@pytest.mark.parametrize(
+    ("sop_class", "frequency", "bits"),
+    [("12-lead", 500, 16), ("general", 250, 16), ("ambulatory", 100, 16), ("general-32bit", 500, 32)],
+)
 def test_every_form_conforms_agrees_with_its_source_and_comes_back_to_the_byte(
-    gaps: Path, tmp_path: Path, complaints: Callable[[Path], list[str]], baseline: str, invalid_samples: str
+    tmp_path: Path,
+    complaints: Callable[[Path], list[str]],
+    baseline: str,
+    invalid_samples: str,
+    sop_class: str,
+    frequency: int,
+    bits: int,
 ) -> None:
-    dicom = tmp_path / "x.dcm"
-    options = Options(baseline=baseline, invalid_samples=invalid_samples)
+    record, dicom = write_gaps(tmp_path, frequency, bits), tmp_path / "x.dcm"
+    options = Options(baseline=baseline, invalid_samples=invalid_samples, sop_class=sop_class)
     for status in ("converted", "current"):
-        assert convert_record(gaps, dicom, WHO, options).status == status
-    assert [str(violation) for violation in check_file(dicom) + check_source(dicom, gaps)] == []
-    assert complaints(dicom) == []
+        done = convert_record(record, dicom, WHO, options)
+        assert done.status == status
+    assert [str(violation) for violation in check_file(dicom) + check_source(dicom, record)] == []
+    assert bits == 32 or complaints(dicom) == []  # dciodvfy does not know General 32-bit ECG
     restored = restore(dicom.read_bytes(), "r")
-    assert restored.header == gaps.with_suffix(".hea").read_bytes()
-    assert restored.signal == gaps.with_suffix(".dat").read_bytes()
+    assert restored.header == record.with_suffix(".hea").read_bytes()
+    assert restored.signal == record.with_suffix(".dat").read_bytes()
+    if bits == 16:
+        assert round_trip(tmp_path, options, done) == ("good", ())
+
+
+def round_trip(folder: Path, options: Options, done: Outcome) -> tuple[str, tuple[str, ...]]:
+    """What the target `roundtrip` says of x.dcm."""
+    sums = (f"{sha256((folder / name).read_bytes()).hexdigest()} {name}\n" for name in ("r.hea", "r.dat"))
+    (folder / "SHA256SUMS.txt").write_text("".join(sums))
+    plan, receipt = folder / "plan.tsv", folder / "receipt.tsv"
+    size = (folder / "r.dat").stat().st_size
+    named = {"wfdb_dir": str(folder), "dcm_dir": str(folder), "baseline": options.baseline}
+    write_plan(plan, named, [PlanRow("r", "7", "r", "x.dcm", f"1:1,{size}:1", "{}", "")])
+    facts = json.dumps(dict(done.facts))
+    row = ReceiptRow("r", "converted", "", "", "x.dcm", str(done.size), str(done.mtime_ns), done.sha256, facts)
+    write_receipt(receipt, [row])
+    roundtrip(plan, receipt, ALL, folder / "table.tsv")
+    (checked,) = read_checked(folder / "table.tsv")
+    return checked.result, checked.details
 
 
 def test_held_samples_repeat_the_last_valid_value_and_say_so(gaps: Path, tmp_path: Path) -> None:
