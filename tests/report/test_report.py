@@ -8,17 +8,21 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
-from io import BytesIO
 from pathlib import Path
+from xml.etree.ElementTree import Element, fromstring
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 import synthetic_manifest
 from wfdb2dicom import report
-from wfdb2dicom.page.draw import raster
+from wfdb2dicom.page.draw import page_figure
+from wfdb2dicom.page.ecg import read
+from wfdb2dicom.page.layout import HEIGHT
+from wfdb2dicom.page.small_svg import small_svg
 from wfdb2dicom.report import data
 from wfdb2dicom.report.charts import bars
 from wfdb2dicom.report.data import LISTED, SAMPLE, apart, read_report_data
@@ -106,7 +110,7 @@ def test_every_kind_of_oddity_is_drawn(page: str, found) -> None:
     drawn = set(re.findall(r'<figure id="ecg-(\d+)"', page))
     assert all(any(row["study_id"] in drawn for row in flag.rows) for flag in found.flags)
     assert {row["study_id"] for row in found.sample} <= drawn
-    assert page.count("data:image/png") == len(drawn)
+    assert page.count("data:image/svg+xml") == len(drawn)
 
 
 def test_a_study_that_cannot_be_drawn_is_said_so(tmp_path: Path) -> None:
@@ -125,15 +129,49 @@ def test_drawings_do_not_depend_on_the_number_of_processes(one_dicom: Path, tmp_
 def test_a_drawing_that_ends_its_process_does_not_end_the_report(
     one_dicom: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wfdb2dicom.report.pictures.raster", lambda *_: os._exit(9))  # the processes are forked
+    monkeypatch.setattr("wfdb2dicom.report.pictures.read", lambda *_: os._exit(9))  # the processes are forked
     assert all("was killed" in drawn.error for drawn in pictures([one_dicom] * 3, workers=2))
 
 
-def test_drawings_have_the_colours_of_the_page(one_dicom: Path) -> None:
-    uri = pictures([one_dicom])[0].uri
-    small = Image.open(BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
-    difference = np.abs(np.asarray(small).astype(int) - raster(one_dicom, 4))
-    assert difference.max() < 60 and difference.mean() < 1
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawing_of(dicom: Path) -> Element:
+    return fromstring(base64.b64decode(pictures([dicom])[0].uri.partition(",")[2]))
+
+
+def test_drawings_have_every_line_and_text_of_the_page_at_its_place(one_dicom: Path) -> None:
+    figure, svg = page_figure(read(one_dicom)), drawing_of(one_dicom)
+    lines = {path.get("id"): path for path in svg.iter(f"{SVG}path") if path.get("id") not in (None, "calibration")}
+    traces = [line for line in figure.findobj(Line2D) if line.get_gid() != "calibration"]
+    assert lines.keys() == {line.get_gid() for line in traces} and len(lines) >= 13
+    for line in traces:
+        if line.get_gid() == "separator":
+            continue
+        drawn = points_of(lines[line.get_gid()]) / 20 * [1, -1] + [0, HEIGHT]
+        assert len(drawn) > 100 and abs(drawn[[0, -1]] - line.get_xydata()[[0, -1]]).max() < 0.03
+        # A drawn point is a sample, and every sample lies between the drawn points in a pixel's width around it.
+        for x, y in line.get_xydata():
+            near = drawn[np.abs(drawn[:, 0] - x) < 0.3, 1]
+            assert near.min() - 0.03 <= y <= near.max() + 0.03
+        apart = np.abs(drawn[:, None] - line.get_xydata()).max(axis=2).min(axis=1)
+        assert apart.max() < 0.03
+    written = [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+    assert sorted(text.text or "" for text in svg.iter(f"{SVG}text")) == sorted(written)
+
+
+def points_of(path: Element) -> np.ndarray:
+    """The points of a path that begins with one and continues with steps."""
+    numbers = [int(text) for text in re.findall(r"-?\d+", path.get("d", ""))]
+    return np.cumsum(np.reshape(numbers, (-1, 2)), axis=0)
+
+
+def test_a_gap_of_a_trace_is_a_gap_of_its_drawing(one_dicom: Path) -> None:
+    ecg = read(one_dicom)
+    for trace in ecg.traces:
+        trace.millivolt[300:400] = np.nan
+    lines = {path.get("id"): path.get("d", "") for path in fromstring(small_svg(ecg)).iter(f"{SVG}path")}
+    assert lines["trace-I"].count("M") == 2 and lines["trace-V6"].count("M") == 1
 
 
 def test_the_page_refers_to_nothing_outside(page: str) -> None:

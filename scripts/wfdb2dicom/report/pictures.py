@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from io import BytesIO
 from pathlib import Path
 
-from matplotlib.colors import to_rgb
-from PIL import Image
-
 from wfdb2dicom.errors import describe
-from wfdb2dicom.page.draw import COARSE, FINE, INK, QUIET, raster
+from wfdb2dicom.page.ecg import read
+from wfdb2dicom.page.layout import HEIGHT, WIDTH
+from wfdb2dicom.page.small_svg import PIXELS_PER_MM, small_svg
 from wfdb2dicom.system.pool import map_in_order
-
-_PIXELS_PER_MM = 4  # 1188 pixels across a page of 297 mm
-# The colours of a page and how many shades lie between two of them where lines have soft edges: a palette takes a
-# quarter of the bytes, without visible loss, and a known one a fortieth of the time of finding the best.
-_BLENDS = (
-    ("white", FINE, 4),
-    ("white", COARSE, 4),
-    (FINE, COARSE, 2),
-    ("white", INK, 10),
-    (FINE, INK, 5),
-    (COARSE, INK, 5),
-    ("white", QUIET, 6),
-)
 
 
 @dataclass(frozen=True)
@@ -51,26 +35,8 @@ def pictures(dicoms: Sequence[Path], workers: int = 1) -> list[Picture]:
 def picture(dicom: Path) -> Picture:
     """Draw the ECG of a DICOM file."""
     try:
-        image = Image.fromarray(raster(dicom, _PIXELS_PER_MM)).quantize(palette=_palette(), dither=Image.Dither.NONE)
+        svg = small_svg(read(dicom))
     except Exception as error:  # whatever is wrong with one file, the report says so and continues
         return Picture(error=describe(error))
-    packed = BytesIO()
-    image.save(packed, "png")
-    uri = "data:image/png;base64," + base64.b64encode(packed.getvalue()).decode("ascii")
-    return Picture(uri, *image.size)
-
-
-@cache
-def _palette() -> Image.Image:
-    image = Image.new("P", (1, 1))
-    colours = dict.fromkeys(_shades())
-    image.putpalette([value for colour in colours for value in colour])
-    return image
-
-
-def _shades() -> Iterator[tuple[int, ...]]:
-    for first, last, between in _BLENDS:
-        ends = list(zip(to_rgb(first), to_rgb(last), strict=True))
-        for step in range(between + 2):
-            part = step / (between + 1)
-            yield tuple(round(255 * (a + (b - a) * part)) for a, b in ends)
+    uri = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
+    return Picture(uri, round(WIDTH * PIXELS_PER_MM), round(HEIGHT * PIXELS_PER_MM))
