@@ -31,7 +31,7 @@ def test_it_counts(figures: Figures) -> None:
     assert text.startswith("# A demo as DICOM ECG objects\n\n11 electrocardiograms of 4 patients as DICOM ECG")
     assert "converted from A demo, version 0.9 by wfdb2dicom 9.9." in text
     for row in (
-        "| Studies of the source | 12 |  |",
+        "| Studies | 12 |  |",
         "| 12-lead ECG Waveform Storage | 11 |",
         "| 500 Hz | 5,000 samples | 12 leads | 11 |",
         "| `SignalError` | the signal file is cut short or not what its header says | 1 |",
@@ -39,7 +39,7 @@ def test_it_counts(figures: Figures) -> None:
     ):
         assert row in text
     assert "210 samples in 1 object have no value. They have the value that Waveform Padding Value names." in text
-    assert "Date and time of the recording: from the WFDB header in 11 objects. The converter shifted none." in text
+    assert "Date and time of the recording are from the WFDB header in 11 objects. The converter shifted none." in text
 
 
 def test_it_repeats_what_is_given(figures: Figures) -> None:
@@ -102,8 +102,20 @@ def test_it_says_what_the_options_did(figures: Figures, options: dict[str, Any],
 def test_it_says_of_placeholders_that_they_are_some(figures: Figures) -> None:
     dated = replace(figures, time_sources=[("placeholder", 7), ("ecg_time", 4)])
     text = card(dated, undated="1900-01-01")
-    assert "the placeholder 1900-01-01, because none is known in 7 objects" in text
+    assert "No date is known of 7 objects: they have the placeholder 1900-01-01, and Longitudinal" in text
     assert "from the study CSV or the metadata in 4 objects" in text
+
+
+@pytest.mark.parametrize(
+    ("patients", "nameless", "words"),
+    [
+        (4, 0, "11 electrocardiograms of 4 patients as DICOM"),
+        (1, 2, "11 electrocardiograms of 1 patient (the patients of 2 are not known) as DICOM"),
+        (0, 11, "11 electrocardiograms of patients that are not known as DICOM"),
+    ],
+)
+def test_it_counts_no_patients_that_are_not_known(figures: Figures, patients: int, nameless: int, words: str) -> None:
+    assert f"\n{words} ECG" in card(replace(figures, patients=patients, nameless=nameless))
 
 
 def test_many_shapes_are_summed_up(figures: Figures) -> None:

@@ -86,8 +86,8 @@ def _head(source: Source, figures: Figures, summary: Mapping[str, Any]) -> Itera
         line = ", ".join(facts)
         yield line[0].upper() + line[1:] + "."
     yield (
-        f"{figures.objects:,} electrocardiograms of {figures.patients:,} patients as DICOM ECG waveform objects, "
-        f"converted from {source.full_name} by wfdb2dicom {summary['versions']['wfdb2dicom']}."
+        f"{figures.words} as DICOM ECG waveform objects, converted from {source.full_name} by wfdb2dicom "
+        f"{summary['versions']['wfdb2dicom']}."
     )
 
 
@@ -103,7 +103,7 @@ def _source(source: Source, options: Mapping[str, Any]) -> Iterator[str]:
             ("DOI", f"<https://doi.org/{doi}>" if doi else ""),
             ("Converted from the ZIP", zip_file),
             (f"Its `{SUMS}`", f"SHA-256 `{source.sums_sha256}`" if source.sums_sha256 else ""),
-            ("Studies of", f"`{os.path.basename(options['input_csv'])}`" if options.get("input_csv") else ""),
+            ("Studies of", f"`{_table_name(options['input_csv'])}`" if options.get("input_csv") else ""),
         ],
     )
     if source.get("description"):
@@ -134,9 +134,9 @@ def _contents(figures: Figures, extra: Iterable[str]) -> Iterator[str]:
     yield _table(
         ("", "", ""),
         [
-            ("Studies of the source", f"{figures.studies:,}", ""),
+            ("Studies", f"{figures.studies:,}", ""),
             ("Objects", f"{figures.objects:,}", size_words(figures.bytes)),
-            ("Patients", f"{figures.patients:,}", ""),
+            ("Patients", f"{figures.patients:,}" if figures.patients else "", ""),
             ("First and last recording", figures.earliest, figures.latest),
         ],
     )
@@ -195,10 +195,16 @@ def _dates(figures: Figures, options: Mapping[str, Any]) -> str:
     words = {
         "header": "from the WFDB header",
         "ecg_time": "from the study CSV or the metadata",
-        "placeholder": f"the placeholder {options.get('undated')}, because none is known",
     }
-    parts = [f"{words.get(name, name)} in {_objects(number)}" for name, number in figures.time_sources]
-    return f"Date and time of the recording: {'; '.join(parts)}. The converter shifted none." if parts else ""
+    known = [f"{words[name]} in {_objects(number)}" for name, number in figures.time_sources if name in words]
+    text = f"Date and time of the recording are {'; '.join(known)}. The converter shifted none." if known else ""
+    for name, number in figures.time_sources:
+        if name == "placeholder":
+            text += (
+                f" No date is known of {_objects(number)}: they have the placeholder {options.get('undated')}, and "
+                "Longitudinal Temporal Information Modified is REMOVED."
+            )
+    return text.strip()
 
 
 def _patients(options: Mapping[str, Any]) -> str:
@@ -231,10 +237,16 @@ def _failures(figures: Figures) -> Iterator[str]:
 
 def _making(summary: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[str]:
     versions = ", ".join(f"{name} {number}" for name, number in sorted(summary["versions"].items()))
-    yield f"Versions: {versions}. Options that determine the objects:"
+    yield f"Versions: {versions}. Options of the conversion:"
     given = [(key, value) for key, value in options.items() if key not in _NOT_LISTED and value != ""]
-    given += [(key, os.path.basename(options[key])) for key in _TABLES if options.get(key)]
+    given += [(key, _table_name(options[key])) for key in _TABLES if options.get(key)]
     yield _table(("option", "value"), [(f"`{key}`", f"`{_shown(value)}`") for key, value in sorted(given)])
+
+
+def _table_name(path: str) -> str:
+    """The name of a table without its folder; RECORDS became a CSV of that name on the way."""
+    name = os.path.basename(path)
+    return "RECORDS" if name == "RECORDS.csv" else name
 
 
 def _objects(number: int) -> str:

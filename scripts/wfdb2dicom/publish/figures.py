@@ -20,8 +20,8 @@ class Figures:
 
     Attributes
     ----------
-    studies, objects, failed, patients, bytes : int
-        `patients` and `bytes` are those of the objects.
+    studies, objects, failed, patients, nameless, bytes : int
+        Patients of the objects, and objects whose patient is not known; bytes of the objects.
     failures, classes, shapes, time_sources : list of (str, int)
         Kinds of failure; SOP Classes; rate, length and leads; where the time of the recording is from. The most
         frequent first.
@@ -36,6 +36,7 @@ class Figures:
     objects: int
     failed: int
     patients: int
+    nameless: int
     bytes: int
     failures: list[tuple[str, int]]
     classes: list[tuple[str, int]]
@@ -49,6 +50,15 @@ class Figures:
     rebased: int
     with_omitted: int
 
+    @property
+    def words(self) -> str:
+        """Objects and patients: ``20 electrocardiograms of 4 patients``."""
+        text = f"{self.objects:,} electrocardiograms"
+        if not self.patients:
+            return text + (" of patients that are not known" if self.nameless else "")
+        text += f" of {self.patients:,} patient{'' if self.patients == 1 else 's'}"
+        return text + (f" (the patients of {self.nameless:,} are not known)" if self.nameless else "")
+
 
 def count(table: pa.Table) -> Figures:
     """Count a manifest, see `wfdb2dicom.publish.tables.publishable`."""
@@ -59,6 +69,7 @@ def count(table: pa.Table) -> Figures:
         objects=objects.num_rows,
         failed=table.num_rows - objects.num_rows,
         patients=pc.count_distinct(objects["subject_id"]).as_py(),
+        nameless=objects["subject_id"].null_count,
         bytes=pc.sum(objects["size"]).as_py() or 0,
         failures=_ranked(_counts(table["error"].drop_null())),
         classes=_ranked((UID(uid).name, number) for uid, number in _counts(objects["sop_class_uid"])),
