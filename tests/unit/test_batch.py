@@ -97,6 +97,18 @@ def test_every_study_is_converted_and_the_receipt_tells_what_is_on_disk(make_pla
         assert json.loads(row.facts)["sop_instance_uid"].startswith("2.25.")
 
 
+def test_warnings_are_named_by_study_also_of_what_is_up_to_date(make_plan, tmp_path: Path) -> None:
+    plan = make_plan(3)
+    for study in (40_000_000, 40_000_002):
+        with open(tmp_path / f"wfdb/s{study}/{study}.dat", "ab") as stream:
+            stream.write(bytes(24))
+    first = job.run(plan, tmp_path / "1.tsv")
+    told = "24 bytes behind the samples were not used: the checksums prove them to be no samples"
+    assert first.warnings == tuple(f"warning: study {study}: {told}" for study in (40_000_000, 40_000_002))
+    again = job.run(plan, tmp_path / "2.tsv")
+    assert (again.current, again.warnings) == (3, first.warnings)
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_results_do_not_depend_on_the_number_of_workers_or_the_order_of_ends(
     make_plan, tmp_path: Path, workers: int

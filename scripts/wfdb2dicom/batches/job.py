@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,10 +31,13 @@ from wfdb2dicom.errors import OutputError
 from wfdb2dicom.system.paths import is_zip
 from wfdb2dicom.system.stable_storage import StableStorage
 
+_WARNED = '"warnings":["'  # in the facts of a study, which are compact JSON
+_MOST_WARNED = 100  # studies whose warnings a log shows
+
 
 @dataclass(frozen=True, slots=True)
 class BatchSummary:
-    """What a batch did: numbers of studies, and seconds from reading the plan to the receipt."""
+    """What a batch did: numbers of studies, seconds from plan to receipt, and warnings, a line each."""
 
     name: str
     studies: int
@@ -41,6 +45,7 @@ class BatchSummary:
     current: int
     failed: int
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         rate = self.studies / self.seconds if self.seconds > 0 else 0.0
@@ -104,7 +109,7 @@ def run(
             check()
     done = [row._replace(plan_row=prints[n]) for n, row in enumerate(results) if row is not None]
     count = {status: sum(row.status == status for row in done) for status in ("converted", "current", "failed")}
-    summary = BatchSummary(plan.stem, len(rows), **count, seconds=time.monotonic() - start)
+    summary = BatchSummary(plan.stem, len(rows), **count, seconds=time.monotonic() - start, warnings=_warnings(done))
     _give_receipt(receipt, done, summary, started, generation)
     return summary
 
@@ -134,6 +139,19 @@ def _require_unchanged(plan: Path, digest: str) -> None:
         return
     if not unchanged:
         raise OutputError(f"{plan} is another one now: a later run has planned this batch anew, and converts it")
+
+
+def _warnings(rows: list[ReceiptRow]) -> tuple[str, ...]:
+    """What is worth knowing of the batch's conversions, by study."""
+    warned = [row for row in rows if _WARNED in row.facts]
+    lines = [
+        f"warning: study {row.study_id}: {sentence}"
+        for row in warned[:_MOST_WARNED]
+        for sentence in json.loads(row.facts)["warnings"]
+    ]
+    if (others := len(warned) - _MOST_WARNED) > 0:
+        lines.append(f"warning: {others} more studies have warnings: column warnings of results/manifest.parquet")
+    return tuple(lines)
 
 
 def _without_a_try(rows: list[PlanRow], prints: list[str], known: dict[str, ReceiptRow]) -> list[ReceiptRow | None]:

@@ -26,10 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert, and say in one line what."""
+    """Convert, and say in one line what; then the warnings."""
     from wfdb2dicom.batches import job  # with the search for garbage switched off: a seventh of a job's start
 
-    # One write with its line end, so that batches that end together do not share a line.
-    sys.stdout.write(f"{job.run(**vars(args))}\n")
+    summary = job.run(**vars(args))
+    # One write with its line ends, so that batches that end together do not share a line.
+    sys.stdout.write("".join(f"{line}\n" for line in (summary, *summary.warnings)))
     sys.stdout.flush()
     return 0
