@@ -1,12 +1,13 @@
-"""One row of ``machine_measurements.csv`` as the values a DICOM object needs.
+"""What is known about a recording besides its WFDB record, and how cells of tables are read: ids, times, sex, age.
 
-The fields hold text as DICOM wants it (DS, SH, CS and AS values), "" where nothing is known: a value that cannot be
-understood or does not fit its attribute is unknown, never guessed, rounded or cut short.
+The fields of an `Acquisition` are text as DICOM has it (DS, SH and CS values), "" if unknown. A value that cannot be
+understood or does not fit its attribute is unknown; it is never guessed, rounded or cut short. A row of
+``machine_measurements.csv`` gives:
 
 =====================  ==========================================================================================
 Column                 Field
 =====================  ==========================================================================================
-subject_id, study_id   the same, digits only where they are numbers (see `normalise_id`)
+subject_id, study_id   the same fields, digits only if they are numbers (see `normalise_id`)
 ecg_time               ecg_time
 cart_id                cart_id (Station Name)
 bandwidth              ``0.005-150 Hz``: filter_low and filter_high (Filter Low and High Frequency)
@@ -57,30 +58,28 @@ _SHORT_STRING = re.compile(r"(?! )[ -\[\]-~]{1,16}(?<! )")  # SH in the default 
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """What is known of a recording besides its WFDB record.
+    """What is known about a recording besides its WFDB record.
 
     Attributes
     ----------
     subject_id, study_id : str
-        As the study CSV has them, normalised to digits.
+        As in the study CSV, normalised to digits.
     ecg_time : str
         ``YYYY-MM-DD HH:MM:SS``; or what the study CSV or the metadata state instead, see `stated_time`.
     cart_id : str
         The ECG cart, at most 16 characters.
     filter_low, filter_high, notch : str
         Hz: high-pass cut-off (first number of ``bandwidth``), low-pass cut-off (second), notch frequency.
-    patient_sex : str
-        CS ``M``, ``F`` or ``O``; from a table of patients, as are
-    anchor_age, anchor_year : str
-        the age in years and the year in which it was that.
+    patient_sex, anchor_age, anchor_year : str
+        From a table of patients: CS ``M``, ``F`` or ``O``; an age in years, and the year in which the patient had it.
     column_sex, column_age : str
-        CS ``M``, ``F`` or ``O``, and the age in years when the ECG was recorded; from columns of the study CSV.
+        From columns of the study CSV: CS ``M``, ``F`` or ``O``; the age in years when the ECG was recorded.
     measurements : tuple of (str, int)
-        Column and value, in the order of the columns: intervals in ms, axes in degrees; sentinels left out.
+        Column and value, in the order of the columns, without sentinels: intervals in ms, axes in degrees.
     reports : tuple of str
         The lines of the machine's report that are not empty.
     study_instance_uid, series_instance_uid : str
-        To be used instead of derived ones: those of an examination that an information system already knows.
+        Used instead of derived ones: those of an examination that an information system already knows.
     """
 
     subject_id: str = ""
@@ -109,7 +108,7 @@ class Acquisition:
                 raise ArgumentError(f"{name}: {value!r} is not text; write {str(value)!r}")
 
     def to_json(self) -> str:
-        """Compact JSON of the fields that are not empty, keys sorted: equal values give equal text."""
+        """Compact JSON of the fields that are not empty, with sorted keys, so that equal values give equal text."""
         return _encode({name: value for name in _SORTED_FIELDS if (value := getattr(self, name))})
 
     @classmethod
@@ -128,14 +127,14 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def from_row(row: Mapping[str, object], *, annotations: bool = False) -> Acquisition:
-    """What one row of machine_measurements, or of the original tool's preprocessed frame, says.
+    """The values of one row of machine_measurements, or of the original tool's preprocessed frame.
 
     Parameters
     ----------
     row
-        Column name to cell: text, numbers, times, None or NaN. Columns may be missing, others are ignored.
+        Column name → cell: text, number, time, None or NaN. Columns may be missing; others are ignored.
     annotations
-        Whether measurements and report lines are wanted too.
+        Whether to include measurements and report lines.
     """
     low, high = _band(as_text(row.get("bandwidth")))
     if not low and not high:
@@ -156,15 +155,15 @@ def from_row(row: Mapping[str, object], *, annotations: bool = False) -> Acquisi
 def as_text(value: object) -> str:
     """A cell of a CSV or frame as stripped text; "" for None, NaN, NaT and the words that stand for them.
 
-    A float that is a whole number loses its ``.0``, because it is an integer of a column with gaps; times become
-    ``YYYY-MM-DD HH:MM:SS``.
+    A float that is a whole number loses its ``.0``, because it is an integer from a column with missing values. Times
+    become ``YYYY-MM-DD HH:MM:SS``.
     """
     if isinstance(value, str):
         text = value.strip()
         return "" if text.lower() in _NOTHING else text
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
-    return as_text(str(value))  # None, NaN, NaT and NA are words of `_NOTHING`
+    return as_text(str(value))  # None, NaN, NaT and NA are in `_NOTHING`
 
 
 _LONGEST_TIME = 60  # characters of a time that cannot be read
@@ -172,20 +171,20 @@ _SHORTEST_ID = 8  # digits of MIMIC-IV-ECG's ids
 
 
 def normalise_id(text: str, prefix: str) -> str:
-    """An id without the forms it picks up on the way: ``40689238.0`` and ``s40689238`` are ``40689238``.
+    """An id in its plain form: ``40689238.0`` and ``s40689238`` become ``40689238``.
 
     Parameters
     ----------
     text
         The id as text, see `as_text`.
     prefix
-        ``s`` for studies, ``p`` for subjects: the letter of their folders in MIMIC-IV-ECG. Before fewer than 8 digits
-        it belongs to the id: another data set may have P001 and 001.
+        ``s`` for studies, ``p`` for subjects: the letter of their folders in MIMIC-IV-ECG. With fewer than 8 digits it
+        is part of the id, because another data set may have P001 and 001.
 
     Returns
     -------
     str
-        Digits where the id is a number, leading zeros kept; else the text as it is.
+        Digits if the id is a number, with leading zeros; else the text as it is.
     """
     if text.isdecimal() and text.isascii():
         return text

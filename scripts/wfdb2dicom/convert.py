@@ -1,4 +1,4 @@
-"""One study: read the record, check it, encode it, write it, check what is on disk."""
+"""Converting one study: read the record, check it, encode it, write the file or find that it is up to date."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Converted(NamedTuple):
     Attributes
     ----------
     status : str
-        ``converted``, or ``current``: the file existed already with the content that it should have.
+        ``converted``, or ``current`` if the file already had the right content.
     size : int
         Bytes of the DICOM file.
     mtime_ns : int
@@ -64,11 +64,11 @@ class PreparedRecord(NamedTuple):
     path : str
         The record, without extension.
     acquisition : Acquisition
-        What is known besides the record.
+        What is known about the recording from other sources.
     header, study
-        None for a record that only wfdb reads; its header is then checked when its samples are read.
+        None for a record that is not plain; its header is checked when its samples are read.
     members : str
-        Where its files lie in a ZIP, see `wfdb2dicom.records.zip_source`; "" in a folder.
+        The offsets of its files in a ZIP, see `wfdb2dicom.records.zip_source`; "" for a folder.
     """
 
     path: str
@@ -101,19 +101,19 @@ class Encoded(NamedTuple):
 class Converter:
     """Converts records below one root into DICOM files below another.
 
-    Each study takes three steps: `expect` (optional), `prepare`, `convert`. It is faster to take some studies through
-    a step together: their files are fetched meanwhile, and the processor's caches keep what a step needs (50 µs per
-    study).
+    Each study takes three steps: `expect` (optional), `prepare`, `convert`. Taking several studies through each step
+    together is faster: their files are fetched in the meantime, and the processor's caches keep what a step needs
+    (50 µs per study).
 
     Parameters
     ----------
     wfdb_dir : str
-        The root of the records, a folder or a ZIP; "" to take any path.
+        The root of the records, a folder or a ZIP; "" to allow any path.
     target : OutputTree
         The root of the DICOM files.
     options : Options
     overwrite : bool
-        Write also what is up to date.
+        Also write files that are up to date.
     """
 
     def __init__(self, wfdb_dir: str, target: OutputTree, options: Options, *, overwrite: bool = False) -> None:
@@ -127,14 +127,14 @@ class Converter:
         self.zip_stamp = self._zip.stamp if self._zip else ""
 
     def expect(self, record: str, dicom: str, members: str = "") -> None:
-        """Fetch the files ahead that converting this study will read; it is converted some studies later."""
+        """Start fetching the files of a study that will be converted a few studies later."""
         if self._zip:
             self._zip.expect(members)
             return
         path = os.path.join(self._wfdb_dir, record)
-        self._ahead.want(path + ".hea")
+        self._ahead.request(path + ".hea")
         if self._overwrite or not self._target.exists(dicom):  # a study that has its DICOM may need only its header
-            self._ahead.want(path + ".dat")
+            self._ahead.request(path + ".dat")
 
     def prepare(self, record: str, acquisition: Acquisition, members: str = "") -> PreparedRecord:
         """Read and check the header of a record.
@@ -144,9 +144,9 @@ class Converter:
         record : str
             Its path below `wfdb_dir`, without extension.
         acquisition : Acquisition
-            What is known besides the record.
+            What is known about the recording from other sources.
         members : str
-            Where its files lie in a ZIP, see `wfdb2dicom.records.zip_source`; "" in a folder.
+            The offsets of its files in a ZIP, see `wfdb2dicom.records.zip_source`; "" for a folder.
 
         Raises
         ------
@@ -209,7 +209,7 @@ class Converter:
         return Converted("converted", written.size, written.mtime_ns, digest, encoded.facts)
 
     def encode(self, prepared: PreparedRecord) -> Encoded:
-        """Encode a record without looking at the target.
+        """Encode a record whatever the target contains.
 
         Raises
         ------
@@ -221,7 +221,7 @@ class Converter:
         return encoded
 
     def check(self, record: str, dicom: str, acquisition: Acquisition, members: str = "") -> str:
-        """Compare a DICOM file with its source: the first difference in words, "" when there is none.
+        """Compare a DICOM file with its source: a description of the first difference, "" if there is none.
 
         Raises
         ------
@@ -242,7 +242,7 @@ class Converter:
         return "" if found[0] == encoded.content else "samples differ from the source's"
 
     def _encode(self, prepared: PreparedRecord, present: str) -> Encoded | Converted:
-        """Encode a study, unless the file `present` is found to be up to date."""
+        """Encode a study, unless the file `present` is up to date."""
         path, _, header, study, members = prepared
         if header is None or study is None:
             return self._encode_any(prepared)
@@ -271,14 +271,14 @@ class Converter:
         return _encode_samples(record.header, study, record.samples, checksums(record.samples), self._options)
 
     def _open(self, record: str, path: str, members: str) -> Source:
-        """Open a file of a record, in the folder or in the ZIP."""
+        """Open a file of a record in the folder or the ZIP."""
         if self._zip:
             return self._zip.open(record, path, members)
         return Source(path, self._root, self._ahead.take(path))
 
     @contextmanager
     def _as_files(self, prepared: PreparedRecord) -> Iterator[tuple[str, str]]:
-        """Give the path of a record whose files wfdb can open, and the root that they must lie in."""
+        """The path of a record whose files wfdb can open, and the root that must contain them."""
         if self._zip:
             with self._zip.unpacked(prepared.path, prepared.members) as path:
                 yield path, os.path.realpath(os.path.dirname(path))
@@ -286,9 +286,9 @@ class Converter:
             yield prepared.path, self._root
 
     def _current(self, dicom: str, header: Header, study: ObjectDescription, source_mtime_ns: int) -> Converted | None:
-        """Describe the file on disk when it is what it should be and not older than its source.
+        """The file on disk if it has the right content and is not older than its source, else None.
 
-        Its samples must satisfy the header's checksums, and encoding them again must give its very bytes.
+        Its samples must match the checksums of the header, and encoding them again must give the same bytes.
         """
         if not stores_source(study, self._options):
             return None
@@ -310,7 +310,7 @@ class Converter:
 
 
 def _open_zip(wfdb_dir: str) -> ZipFiles | None:
-    """Open the ZIP that `wfdb_dir` is; None where it is a folder."""
+    """The open ZIP, or None if `wfdb_dir` is a folder."""
     if not is_zip(wfdb_dir):
         return None
     from wfdb2dicom.records.zip_source import ZipFiles  # imports that a batch job from a folder does not need
@@ -345,7 +345,7 @@ def _encode_samples(
 
 
 def _dtype(study: ObjectDescription) -> str:
-    """Of the samples in the DICOM file."""
+    """The data type of the samples in the DICOM file."""
     return f"<i{study.shared.sop_class.bits // 8}"
 
 
@@ -356,7 +356,7 @@ def _source_order(study: ObjectDescription, channels: npt.NDArray[Any]) -> Sampl
 
 
 def _facts(header: Header, study: ObjectDescription, found: dict[str, Any]) -> str:
-    """The facts for the manifest; `found` is what the samples tell."""
+    """The facts for the manifest; `found` are those about the samples."""
     instance, shared = study.instance, study.shared
     facts = {
         "subject_id": "" if shared.stand_ins.patient else instance.patient_id,

@@ -394,7 +394,7 @@ def test_bytes_behind_the_samples_are_left_out_where_checksums_prove_it(make_rec
         file.write(bytes(24))
     facts = convert_record(record, tmp_path / "y.dcm", Acquisition()).facts
     assert list(facts["warnings"]) == [
-        "24 bytes behind the samples were not used: the checksums prove them to be no samples"
+        "24 bytes after the samples were not used: the checksums prove that they are not samples"
     ]
     assert (tmp_path / "x.dcm").read_bytes() == (tmp_path / "y.dcm").read_bytes()
     assert "warnings" not in plain.facts

@@ -125,12 +125,12 @@ def test_where_the_program_fails_this_process_looks(
     assert programs == [1, 1]
 
 
-@pytest.mark.parametrize(("wait", "threads"), [(0, 1), (0.001, stamps.LOOKERS)])
+@pytest.mark.parametrize(("wait", "threads"), [(0, 1), (0.001, stamps.STAT_THREADS)])
 def test_several_threads_look_where_each_look_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: float, threads: int
 ) -> None:
     looked = []
     monkeypatch.setattr(stamps, "stamp_of", lambda path: looked.append(path) or (wait and time.sleep(wait)) or "1:1")
-    assert stamps.choose_lookers([f"{tmp_path}/{n}" for n in range(1000)]) == threads
+    assert stamps.choose_threads([f"{tmp_path}/{n}" for n in range(1000)]) == threads
     assert 50 < len(looked) < 250  # some of them, from all over the tree
     assert any("/0." in path for path in looked) and any("/98" in path for path in looked)

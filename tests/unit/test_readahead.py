@@ -18,8 +18,8 @@ def test_whoever_reads_a_wanted_file_gets_it_open_and_once(tmp_path: Path) -> No
     file = tmp_path / "x.dat"
     file.write_bytes(b"samples")
     ahead = ReadAhead()
-    ahead.want(str(file))
-    ahead.want(str(file))
+    ahead.request(str(file))
+    ahead.request(str(file))
     fd = ahead.take(str(file))
     assert fd is not None and os.pread(fd, 100, 0) == b"samples"
     os.close(fd)
@@ -30,7 +30,7 @@ def test_what_cannot_be_opened_is_left_to_its_reader(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")  # is opened without waiting for a writer
     ahead, before = ReadAhead(), open_files()
     for name in ("missing", "nul\0byte", "fifo"):
-        ahead.want(str(tmp_path / name))
+        ahead.request(str(tmp_path / name))
     assert ahead.take(str(tmp_path / "missing")) is None
     ahead.drop(str(tmp_path / "fifo"))
     ahead.drop(str(tmp_path / "missing"))

@@ -34,7 +34,7 @@ from wfdb2dicom.batches.tables import (
 )
 from wfdb2dicom.batches.token import TokenFile
 from wfdb2dicom.errors import is_transient
-from wfdb2dicom.records.stamps import LOOKERS, further_sources, sources, stamp_of
+from wfdb2dicom.records.stamps import STAT_THREADS, further_sources, sources, stamp_of
 from wfdb2dicom.system.paths import is_zip
 from wfdb2dicom.system.pool import map_in_order, process_count, studies_in
 
@@ -184,7 +184,7 @@ def anything_changed(plans: Path, receipts: Path, policy: Policy, *, processes: 
         That share the batches, see `wfdb2dicom.system.pool.spread`.
     """
     look = partial(_batch_changed, receipts=receipts, policy=policy)
-    threads = LOOKERS if policy.watch_sources else 1
+    threads = STAT_THREADS if policy.watch_sources else 1
     looks = map_in_order(look, sorted(plans.glob("*.tsv")), processes=processes, threads=threads)
     with contextlib.closing(looks):
         return any(looks)
@@ -199,7 +199,7 @@ def _lie_as_before(wfdb_dir: str, answers: dict[str, bool | str]) -> bool:
 
 def _changed_by_program(plans: Path, receipts: Path, policy: Policy) -> bool:
     """`anything_changed`, in processes of a program of its own where there is much to look at."""
-    if process_count(studies_in(plans.glob("*.tsv")), LOOKERS) > 1:
+    if process_count(studies_in(plans.glob("*.tsv")), STAT_THREADS) > 1:
         # Forking the process that calls this, Snakemake's, is not safe: it has threads.
         package = Path(__file__).resolve().parents[1]
         command: list[str | Path] = [sys.executable, package, "freshness", plans, receipts]

@@ -36,7 +36,7 @@ from wfdb2dicom.inputs.measurements import MISSING, WHAT_IS_MISSING, read_metada
 from wfdb2dicom.inputs.patients import read_patients, with_patient
 from wfdb2dicom.inputs.studies import read_studies
 from wfdb2dicom.records import stamps
-from wfdb2dicom.records.zip_index import Found, ZipIndex
+from wfdb2dicom.records.zip_index import ZipIndex, ZipRecord
 from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.paths import is_zip
 from wfdb2dicom.system.pool import map_in_order
@@ -170,14 +170,14 @@ def _with_zip_members(rows: list[PlanRow], index: ZipIndex) -> list[PlanRow]:
     return [_in_zip(row, next(found)) if row.dicom else row for row in rows]
 
 
-def _in_zip(row: PlanRow, files: Found) -> PlanRow:
+def _in_zip(row: PlanRow, files: ZipRecord) -> PlanRow:
     return row._replace(sources=files.sources, members=files.members, error=row.error or files.error)
 
 
 def _threads(config: PlanConfig, batches: list[tuple[str, list[PlanRow]]]) -> int:
     """How many threads are to look at sources; some of all batches are looked at to decide."""
     some = [row.record for _, rows in batches for row in rows[:_SAMPLE] if row.dicom]
-    return stamps.choose_lookers([f"{config.wfdb_dir}/{record}" for record in some])
+    return stamps.choose_threads([f"{config.wfdb_dir}/{record}" for record in some])
 
 
 def _failures_elsewhere(receipts: Path, names: set[str]) -> dict[str, ReceiptRow]:

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look."""
-    processes = process_count(studies_in(args.plans.glob("*.tsv")), stamps.LOOKERS)
+    processes = process_count(studies_in(args.plans.glob("*.tsv")), stamps.STAT_THREADS)
     policy = freshness.Policy(args.retry_failed, watch_sources=args.watch_sources)
     changed = freshness.anything_changed(args.plans, args.receipts, policy, processes=processes)
     return freshness.CHANGED if changed else freshness.UNCHANGED

@@ -1,8 +1,8 @@
-"""The header of a WFDB record, parsed as header(5) describes it; nothing here reads a sample.
+"""The header of a WFDB record, parsed as described by header(5). No sample is read here.
 
-`parse` is the only parser of headers. It recognises what MIMIC-IV-ECG and the CinC challenges consist of (one
-signal file of format 16, one sample per frame, no skew, every field present) with two regular expressions, and takes
-any other header field by field, with header(5)'s defaults for what is missing: 250 Hz, mV, a baseline equal to the ADC
+`parse` is the only parser of headers. It recognises the headers of MIMIC-IV-ECG and the CinC challenges (one signal
+file of format 16, one sample per frame, no skew, every field present) with two regular expressions, and parses any
+other header field by field, with the defaults of header(5) for missing fields: 250 Hz, mV, a baseline equal to the ADC
 zero, no checksum.
 """
 
@@ -25,7 +25,7 @@ INVALID_16 = -32768  # the invalid sample of format 16, wfdb's NaN (signal(5))
 MAX_SIGNALS = 1000
 
 
-class Signal(NamedTuple):  # not a dataclass: a dozen are made for each study, in half the time
+class Signal(NamedTuple):  # not a dataclass: creating the dozen of a study takes half the time
     """One signal line of header(5).
 
     Attributes
@@ -39,12 +39,12 @@ class Signal(NamedTuple):  # not a dataclass: a dozen are made for each study, i
     units : str
         Physical unit as the header spells it.
     skew : int
-        Samples of this signal that precede sample 0 of the record (header(5)); they are in the file and count in
-        the checksum.
+        Number of samples of this signal that precede sample 0 of the record (header(5)); they are in the file and are
+        part of the checksum.
     initial_value, checksum : int or None
-        As the header states them; None when it does not.
+        As stated by the header; None if it does not.
     invalid : int or None
-        The sample value that marks an invalid sample in this signal's format; None when the format has none.
+        The value of an invalid sample in the format of this signal; None if the format has none.
     """
 
     description: str
@@ -58,7 +58,7 @@ class Signal(NamedTuple):  # not a dataclass: a dozen are made for each study, i
 
 
 class Storage(NamedTuple):
-    """Where and how the samples of a signal are stored.
+    """How the samples of a signal are stored.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Storage(NamedTuple):
         See signal(5).
     samples_per_frame : int
     byte_offset : int
-        Bytes in front of the samples; in FLAC files, samples.
+        Bytes before the samples; in FLAC files, samples.
     """
 
     file: str
@@ -78,7 +78,7 @@ class Storage(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """A line of a multi-segment header: a record (``~`` for a gap) and its number of frames."""
+    """A line of a multi-segment header: a record (``~`` is a gap) and its number of frames."""
 
     name: str
     length: int
@@ -86,33 +86,33 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A WFDB header, header(5), with what the converter needs of it.
+    """A WFDB header (header(5)).
 
     Attributes
     ----------
     text : bytes
-        The header file (of a multi-segment record: all header files joined), unchanged: it pins the content of
-        the record by its checksums.
+        The header file, unchanged; for a multi-segment record, all its header files joined. Its checksums determine the
+        samples.
     sampling_frequency : float
-        Frames per second; of a record that was read, samples per second.
+        Frames per second; samples per second once the record has been read.
     n_samples : int or None
-        Frames, of a record that was read samples; None where the header states none, or 0.
+        Frames, or samples once the record has been read; None if the header states none, or 0.
     moment : datetime or None
-        Date and time of the first sample; None unless the header states both.
+        Date and time of the first sample; None unless the header states both, see `read_moment`.
     signal_file, byte_offset
-        Of a plain record, where its samples are; ``""`` for any other.
+        Where the samples of a plain record are; ``""`` for any other record.
     omitted : tuple of str
-        Names of the record's signals that were left out of `signals` because they are not ECGs; printable.
+        Printable names of the signals that were left out of `signals` because they are not ECGs.
     storage : tuple of Storage
-        Of each signal, unless the record is plain.
+        That of each signal, unless the record is plain.
     segments : tuple of Segment
-        Of a multi-segment record, which has no signals of its own.
+        Those of a multi-segment record, which has no signals of its own.
     stated_time : str
-        What the record line holds in the place of time and date.
+        The text of the record line where time and date belong.
     n_signals : int
-        As the record line of a multi-segment record states it.
+        As stated by the record line of a multi-segment record.
     warnings : tuple of str
-        What the user should know about a record that was read.
+        What the user should know about the record, once it has been read.
     """
 
     text: bytes
@@ -133,7 +133,7 @@ class Header:
 
     @property
     def subject_id(self) -> str:
-        """The patient of the comment ``# <subject_id>: N``, "" when there is none.
+        """The patient named by the comment ``# <subject_id>: N``, "" if there is none.
 
         Raises
         ------
@@ -157,12 +157,12 @@ class Header:
 
     @property
     def checksum_placeholders(self) -> bool:
-        """Whether the checksums are 0 throughout: real writers put that where they compute none."""
+        """Whether all checksums are 0, which some writers state when they compute none."""
         return {signal.checksum for signal in self.signals} == {0}
 
     @property
     def has_checksums(self) -> bool:
-        """Whether the header text pins every sample."""
+        """Whether the checksums in the header text determine every sample."""
         checksums = {signal.checksum for signal in self.signals}
         return checksums != {0} and None not in checksums
 
@@ -183,7 +183,7 @@ INVALID_SAMPLES = {
 """The value that marks an invalid sample, by format (signal(5)); format 8 has none."""
 
 _SUBJECT = re.compile(r"\s*<subject_id>:\s*(\S(?:.*\S)?)\s*").fullmatch
-# Numbers of more digits than these mean nothing, and int() refuses some.
+# Longer numbers are meaningless, and int() refuses some of them.
 _NUMBER = r"(?:\d{1,18}\.?\d{0,18}|\.\d{1,18})(?:[eE][-+]?\d{1,3})?"
 _INT = r"-?\d{1,18}"
 _PLAIN_RECORD_LINE = re.compile(
@@ -206,14 +206,14 @@ _SIGNAL_LINE = re.compile(
 ).fullmatch
 _SEGMENT_LINE = re.compile(r"(\S+)\s+(\d{1,18})").fullmatch
 _MOMENT = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?[ \t]+(\d{1,2})/(\d{1,2})/(\d{4})[ \t]*").fullmatch
-_SHOWN = 60  # characters of a line that is not what it should be
+_SHOWN = 60  # characters of a wrong line that a message quotes
 
 
 def read_moment(text: str | None) -> datetime | None:
-    """Date and time of a record line; None for anything but the forms that can be read in one way only.
+    """Date and time of a record line; None for any form that can be read in more than one way.
 
-    These are header(5)'s ``HH:MM:SS[.ffffff] DD/MM/YYYY`` and those of `wfdb2dicom.acquisition.parse_moment`. Never a
-    time without a date.
+    The forms are header(5)'s ``HH:MM:SS[.ffffff] DD/MM/YYYY`` and those of `wfdb2dicom.acquisition.parse_moment`. A
+    time without a date is never one.
     """
     if not text:
         return None
@@ -236,12 +236,12 @@ def parse(text: bytes, where: str = "the header") -> Header:
     text : bytes
         The header file: UTF-8, or else Latin-1.
     where : str
-        What error messages call it.
+        Its name in error messages.
 
     Raises
     ------
     HeaderError
-        When a line is not what header(5) requires, naming the line.
+        Naming the first line that does not follow header(5).
     """
     lines = _decode(text).splitlines()
     body = [line for line in lines if line and line[0] != "#" and not line.isspace()]
@@ -256,7 +256,7 @@ def _decode(text: bytes) -> str:
 
 
 def _parse_plain(text: bytes, lines: list[str], body: list[str]) -> Header | None:
-    """The header of a plain record, None when it is not one."""
+    """The header of a plain record, None if the record is not plain."""
     if not body or (first := _PLAIN_RECORD_LINE(body[0].strip())) is None:
         return None
     name, n_signals, frequency, n_samples, rest = first.groups()
@@ -288,7 +288,7 @@ def _parse_plain(text: bytes, lines: list[str], body: list[str]) -> Header | Non
 
 
 def _parse_any(text: bytes, where: str, lines: list[str]) -> Header:
-    """Any other header; `lines` are stripped."""
+    """Any other header, from its stripped lines."""
     body = [line for line in lines if line and line[0] != "#"]
     first = _RECORD_LINE(body[0] if body else "")
     if not first:
@@ -311,7 +311,7 @@ def _parse_any(text: bytes, where: str, lines: list[str]) -> Header:
             signals.append(signal)
             storage.append(stored)
     length = int(first["length"] or 0) or None
-    if length is None:  # then header(5) has 0 for a checksum that is not computed
+    if length is None:  # then, by header(5), a checksum of 0 means that none was computed
         signals = [
             s._replace(checksum=None, initial_value=s.initial_value or None) if s.checksum == 0 else s for s in signals
         ]
@@ -366,7 +366,7 @@ def _integer(text: str | None) -> int | None:
 
 
 def _show(lines: list[str]) -> str:
-    """A line as a message quotes it: not at all where it is binary."""
+    """A line as quoted by a message; nothing of it if it is binary."""
     line = lines[0] if lines else ""
     if not line.isprintable():
         return "; it is not text"

@@ -11,12 +11,12 @@ from wfdb2dicom.records.source_file import Source
 
 
 def plain_size(header: Header) -> int:
-    """Bytes that the signal file of a plain record has, by its header."""
+    """The size in bytes that the signal file of a plain record has according to its header."""
     return header.byte_offset + 2 * len(header.signals) * (header.n_samples or 0)
 
 
 def read_plain_samples(source: Source, header: Header) -> npt.NDArray[np.int16]:
-    """The samples of a plain record, its signal file already open.
+    """The samples of a plain record whose signal file is already open.
 
     Returns
     -------
@@ -25,7 +25,7 @@ def read_plain_samples(source: Source, header: Header) -> npt.NDArray[np.int16]:
     Raises
     ------
     SignalError
-        When the file does not have exactly the length that the header gives.
+        When the length of the file is not exactly the one that follows from the header.
     """
     n_signals = len(header.signals)
     frame = 2 * n_signals

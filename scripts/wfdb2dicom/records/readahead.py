@@ -1,7 +1,7 @@
-"""Files that are about to be read, on their way into memory while others are being converted.
+"""Fetching files into memory before they are read, while other studies are being converted.
 
-A record that is not in the page cache costs more waiting than converting it costs work: here 0.5 ms for a signal file
-on a local disk, and half of that when it was asked for eight studies before; on a network file system the more.
+Waiting for a file that is not in the page cache takes longer than converting it: 0.5 ms for a signal file on a local
+disk, and half of that when it was requested eight studies before. On a network file system the difference is larger.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import os
 
 from wfdb2dicom.records.source_file import OPEN_SOURCE
 
-_MOST = 4 << 20  # bytes of a file: of a recording of days, the beginning will do
+_MOST = 4 << 20  # bytes of a file: the beginning is enough of a recording of several days
 
 
 class ReadAhead:
-    """Opens files and has the kernel fetch them; whoever reads them takes the descriptor.
+    """Opens files and asks the kernel to fetch them; their reader takes the descriptor.
 
-    A file that cannot be opened is none of its business: its reader finds out, and says why.
+    A file that cannot be opened is ignored here: its reader tries again and reports why.
     """
 
     def __init__(self) -> None:
         self._descriptors: dict[str, int] = {}
 
-    def want(self, path: str) -> None:
-        """Begin to fetch a file."""
+    def request(self, path: str) -> None:
+        """Start fetching a file."""
         if path in self._descriptors:
             return
         try:
@@ -33,15 +33,15 @@ class ReadAhead:
             return
         self._descriptors[path] = fd
         if hasattr(os, "posix_fadvise"):  # not on macOS
-            with contextlib.suppress(OSError):  # a FIFO, say
+            with contextlib.suppress(OSError):  # such as a FIFO
                 os.posix_fadvise(fd, 0, _MOST, os.POSIX_FADV_WILLNEED)
 
     def __contains__(self, path: str) -> bool:
-        """Whether a file is wanted, could be opened, and was not taken yet."""
+        """Whether a file was requested, could be opened, and has not been taken yet."""
         return path in self._descriptors
 
     def take(self, path: str) -> int | None:
-        """The descriptor of a file, the caller's from now on; None when it was not wanted or cannot be opened."""
+        """The descriptor of a file, which the caller now owns; None when it was not requested or cannot be opened."""
         return self._descriptors.pop(path, None)
 
     def drop(self, path: str) -> None:

@@ -1,4 +1,4 @@
-"""The samples of a record: what must be true of them by their header, and what is worth knowing of them."""
+"""The samples of a record: checks against the header, flat leads and invalid samples."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def checksums(samples: Samples) -> list[int]:
 
 
 def verify_samples(signals: Sequence[Signal], samples: Samples, where: str) -> list[int]:
-    """Compare samples with the initial values and checksums of their signal lines, where given.
+    """Compare samples with the initial values and checksums that the header states for them.
 
-    Headers state checksums signed or unsigned.
+    Headers state checksums as signed or unsigned numbers.
 
     Returns
     -------
     list of int
-        What `checksums` gives.
+        As returned by `checksums`.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def find_flat(samples: Samples, sums: Sequence[int]) -> list[int]:
     Parameters
     ----------
     sums : sequence of int
-        Checksums, see `verify_samples`: only where they are those of a flat signal need samples be looked at.
+        Checksums, see `verify_samples`: only signals with the checksum of a flat one need to be compared.
     """
     n_samples, initial = len(samples), samples[0].tolist()
     candidates = [n for n, first in enumerate(initial) if n_samples * first & 0xFFFF == sums[n]]
@@ -92,7 +92,7 @@ def find_invalid(signals: Sequence[Signal], samples: Samples) -> tuple[dict[int,
     Returns
     -------
     counts : dict
-        Number of invalid samples by the place of the signal, for those that have any.
+        Index of the signal → number of its invalid samples, for signals that have any.
     marker : int or None
         None when there are none.
 

@@ -1,6 +1,7 @@
-"""Signal files as header(5) and signal(5) describe them: where they are, how long they must be, and their samples.
+"""Signal files as described by header(5) and signal(5): their paths, lengths and samples.
 
-wfdb decodes every format but 16. It is handed the descriptor that was checked, so what it reads is what was looked at.
+wfdb decodes every format except 16. It is given the descriptor of the file that was checked, so that it cannot read
+another file of the same name.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from wfdb2dicom.system.paths import is_below
 
 
 class Format(NamedTuple):
-    """A signal file format of signal(5): `samples` samples take `size` bytes; 0 bytes where they are compressed."""
+    """A signal file format of signal(5): `samples` samples take `size` bytes, 0 if they are compressed."""
 
     size: int
     samples: int
@@ -43,20 +44,20 @@ FORMATS = {
     "524": Format(0, 1),
 }
 _DESCRIPTORS = "/proc/self/fd" if sys.platform.startswith("linux") else "/dev/fd"
-# FLAC packs silence without limit, so memory is bounded by what the file holds. Real ECGs take a third of their size.
-_MOST_UNPACKED, _MOST_PACKED = 64 << 20, 100  # bytes that are always fine, and bytes per byte of the file
+# FLAC compresses a flat line without limit, so memory is bounded by the size of the file. Real ECGs shrink to a third.
+_MOST_UNPACKED, _MOST_PACKED = 64 << 20, 100  # bytes that are always allowed, and bytes per byte of the file
 
 
 class SignalFile(NamedTuple):
-    """What a signal file holds.
+    """The content of a signal file.
 
     Attributes
     ----------
     samples : dict
-        Signal's index -> its samples, shape (frames x samples per frame,).
+        Index of the signal → its samples, shape (frames × samples per frame,).
     frames : int
     tail : int
-        Bytes behind the samples.
+        Bytes after the samples.
     """
 
     samples: dict[int, npt.NDArray[Any]]
@@ -78,7 +79,7 @@ def signal_path(record: str, root: str, name: str) -> str:
     Raises
     ------
     PathError
-        When it is outside of the tree, or not a file name.
+        When it is outside the tree, or is not a file name.
     """
     folder = os.path.dirname(record)
     if name in ("", ".", "..") or "\0" in name or "\\" in name:
@@ -106,9 +107,9 @@ def read_signal_file(
     signals : sequence of int
         Indices of all signals of this file.
     frames : int or None
-        How many frames there are; None for as many as the file holds.
+        Number of frames; None for as many as the file holds.
     tail_allowed : bool
-        Whether bytes behind the samples are fine: where checksums will show that they are not samples.
+        Whether bytes after the samples are allowed, because checksums will prove that they are not samples.
 
     Raises
     ------
@@ -131,7 +132,7 @@ def read_signal_file(
             return SignalFile(_decode(source, header, signals, frames), frames, tail)
         except (OSError, MemoryError, SignalError):
             raise
-        except Exception as error:  # whatever wfdb meets in the bytes
+        except Exception as error:  # whatever the bytes provoke in wfdb
             raise SignalError(f"{path} cannot be decoded ({type(error).__name__}: {error}); fetch it again") from error
 
 
@@ -143,7 +144,7 @@ def _width(header: Header, signals: Sequence[int]) -> int:
 def _check_length(
     source: Source, header: Header, signals: Sequence[int], frames: int | None, *, tail_allowed: bool
 ) -> tuple[int, int]:
-    """Frames of a file, and the bytes behind them."""
+    """The number of frames in a file, and of bytes after them."""
     _, fmt, _, offset = header.storage[signals[0]]
     size, samples = FORMATS[fmt]
     width, content = _width(header, signals), max(0, source.size - offset)
@@ -163,7 +164,7 @@ def _check_length(
 
 
 def _check_compressed(source: Source, header: Header, signals: Sequence[int], frames: int | None) -> int:
-    """Compare a FLAC file's own length with the header's, before any of it is unpacked."""
+    """Compare the length that a FLAC file states with the header's, before any of it is decoded."""
     import soundfile
 
     path = source.path
@@ -202,7 +203,7 @@ def _decode(source: Source, header: Header, signals: Sequence[int], frames: int)
     from wfdb.io._signal import _rd_dat_signals
 
     initial = [header.signals[n].initial_value or 0 for n in signals]
-    none = [0] * len(signals)  # samples stay where they are: skew is DICOM's to tell
+    none = [0] * len(signals)  # samples are not shifted: DICOM states the skew
     read = _rd_dat_signals(
         str(source.fd), _DESCRIPTORS, None, fmt, len(signals), frames, offset, rates, none, initial, 0, frames
     )

@@ -1,4 +1,4 @@
-"""Source files: opened once, regular, and inside the tree that they belong to."""
+"""Source files: opened once, and checked to be regular files inside the tree that they belong to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wfdb2dicom.errors import HeaderError, PathError, SignalError
 from wfdb2dicom.system.paths import is_below, real_path
 
 MAX_HEADER_BYTES = 1_000_000
-OPEN_SOURCE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO would be waited for
+OPEN_SOURCE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # opening a FIFO would block
 
 
 class Source:
@@ -20,16 +20,16 @@ class Source:
     path : str
         The file.
     root : str
-        Resolved path of the tree it must lie in, "" for anywhere.
+        Resolved path of the tree that must contain it, "" for no restriction.
     fd : int, optional
-        Its descriptor where it is open already, see `wfdb2dicom.records.readahead`.
+        Its descriptor, if it is already open, see `wfdb2dicom.records.readahead`.
 
     Raises
     ------
     OSError
         When the file cannot be opened.
     PathError, SignalError
-        When it lies outside the root, or is no regular file (a FIFO would block for ever).
+        When it is outside the root, or is not a regular file (reading a FIFO would block forever).
     """
 
     __slots__ = ("fd", "mtime_ns", "path", "size")
@@ -76,7 +76,7 @@ def read_header_text(path: str, root: str = "", fd: int | None = None) -> bytes:
 
 
 def header_text(source: Source) -> bytes:
-    """The bytes of a header file that is open already; see `read_header_text`."""
+    """The bytes of a header file that is already open; see `read_header_text`."""
     if source.size > MAX_HEADER_BYTES:
         raise HeaderError(f"{source.path} has {source.size} bytes; a WFDB header has a few thousand")
     text = source.read(source.size)

@@ -1,4 +1,4 @@
-"""What the files of a record look like from outside, size and modification time, to notice that one has changed."""
+"""Size and modification time of the files of a record, to notice that one has changed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from wfdb2dicom.errors import StudyError
 from wfdb2dicom.records.header import parse
 from wfdb2dicom.records.source_file import read_header_text
 
-LOOKERS = 8  # threads or processes that look at files: on a network file system each look is a wait of its own
-_SAMPLE = 50  # records by which a file system is timed
-_PROMPT = 50e-6  # seconds for a record: 10 µs from memory, 600 µs and more from a server
-_MOST_FILES = 1000  # of one record that are looked at
+STAT_THREADS = 8  # on a network file system each `stat` waits for the server
+_SAMPLE = 50  # records on which a file system is timed
+_FAST = 50e-6  # seconds per record: 10 µs from memory, 600 µs and more from a server
+_MOST_FILES = 1000  # files of one record that are checked
 
 
 def sources(record: str) -> str:
@@ -34,30 +34,30 @@ def sources(record: str) -> str:
     return f"{header},{signal}"
 
 
-def choose_lookers(records: Sequence[str]) -> int:
-    """How many threads are to look at records such as these, by the time that some of them take.
+def choose_threads(records: Sequence[str]) -> int:
+    """How many threads should `stat` the files of these records, judged by the time that some of them take.
 
-    Where no look waits for a disk or a server, threads only hinder each other: planning 50,000 studies took 2.9 s with
-    eight, and 2.4 s with one.
+    Where no call waits for a disk or a server, threads only slow each other down: planning 50,000 studies took 2.9 s
+    with eight and 2.4 s with one.
     """
     some = records[:: max(1, len(records) // _SAMPLE)]
     start = time.perf_counter()
     for record in some:
         sources(record)
-    return LOOKERS if time.perf_counter() - start > _PROMPT * len(some) else 1
+    return STAT_THREADS if time.perf_counter() - start > _FAST * len(some) else 1
 
 
 def further_sources(record: str, names: Iterable[str] | None = None) -> str:
-    """The stamps of the signal files that a header names and `sources` does not look at; "" for none.
+    """The stamps of the signal files that a header names and that `sources` does not cover; "" for none.
 
-    Looking for them means reading the header, so only a study's conversion does, and its receipt keeps them.
+    Finding them requires reading the header, so this is done when a study is converted, and its receipt keeps them.
 
     Parameters
     ----------
     record : str
         Path of the record without extension.
     names : iterable of str, optional
-        The files that the header names, where they are known already.
+        The files that the header names, if they are already known.
     """
     usual, stamp = _usual_signal_file(record)
     if stamp == "-":
@@ -77,7 +77,7 @@ def stamp_of(path: str) -> str:
 
 
 def _usual_signal_file(record: str) -> tuple[str, str]:
-    """The signal file that is named like the record, with its stamp; ``-`` without any."""
+    """The signal file that is named like the record, and its stamp; ``-`` when there is none."""
     for path in (record + ".dat", record + ".mat"):
         if (stamp := stamp_of(path)) != "-":
             return path, stamp
@@ -85,21 +85,22 @@ def _usual_signal_file(record: str) -> tuple[str, str]:
 
 
 def _named_signal_files(record: str) -> list[str]:
-    """Paths of the signal files that a header names, none of one that cannot be parsed; see `named_files`."""
+    """Paths of the signal files that a header names; none if it cannot be parsed. See `named_files`."""
     return named_files(record, read_header_text)
 
 
-def named_files(record: str, read_text: Callable[[str], bytes], *, inner: bool = False) -> list[str]:
-    """Paths of the files that the header of a record names, besides itself; none of one that cannot be parsed.
+def named_files(record: str, read_text: Callable[[str], bytes], *, is_segment: bool = False) -> list[str]:
+    """Paths of the other files that the header of a record names; none if it cannot be parsed.
 
     Parameters
     ----------
     record : str
         Path of the record without extension.
     read_text : callable
-        The content of a header by its path; raises `OSError` or `StudyError` where it cannot be read.
-    inner : bool
-        Whether it is a segment itself. Of a multi-segment record the segments' files are given, and their headers.
+        Returns the content of a header given its path; raises `OSError` or `StudyError` if it cannot be read.
+    is_segment : bool
+        Whether the record is a segment of another one. For a multi-segment record, the files of its segments are
+        returned, including their headers.
     """
     try:
         header = parse(read_text(record + ".hea"))
@@ -112,5 +113,7 @@ def named_files(record: str, read_text: Callable[[str], bytes], *, inner: bool =
     # The lines of a multi-segment header name records, and those have no segments themselves (header(5)).
     parts = dict.fromkeys(segment.name for segment in header.segments if segment.name != "~")
     files = [os.path.join(folder, name) for name in list(parts)[:_MOST_FILES]]
-    segments = [[file + ".hea", *([] if inner else named_files(file, read_text, inner=True))] for file in files]
+    segments = [
+        [file + ".hea", *([] if is_segment else named_files(file, read_text, is_segment=True))] for file in files
+    ]
     return list(dict.fromkeys(chain.from_iterable(segments)))[:_MOST_FILES]

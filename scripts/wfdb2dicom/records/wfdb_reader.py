@@ -1,8 +1,8 @@
-"""Records that the plain reader does not take: any format, several files, frames of several samples, segments.
+"""Records that the plain reader does not read: any format, several files, several samples per frame, segments.
 
-The header says what the samples are; wfdb decodes them. Checked here: the length of each signal file, checksums (on
-samples as they are in the file, not shifted by their skew), and that all signals share one rate. A missing gain, or 0,
-means an uncalibrated signal, which has no millivolts; it is refused, where wfdb would assume 200.
+The header says what the samples are; wfdb decodes them. This module checks the length of each signal file, the
+checksums (of samples as they are in the file, not shifted by their skew), and that all signals have the same rate. A
+gain that is missing or 0 means that the signal is not calibrated; it is refused, where wfdb would assume 200.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ def read_with_wfdb(
     record : str
         Path of the record, without extension.
     root : str
-        Resolved path of the tree that all its files must be in, "" for anywhere.
+        Resolved path of the tree that must contain all its files, "" for no restriction.
     text : bytes
         Its header file.
     omit : callable, optional
-        Which signals are left out of the record once their checksums are verified; none by default.
+        Tells which signals are left out once their checksums are verified; by default none is.
     check : callable, optional
         Called with the header of what is to be read, before a sample is; refuses it by raising an error.
 
     Returns
     -------
     Record
-        Its samples are verified, and int16 where all of them fit, else int32.
+        Its samples are verified; they are int16 if all of them fit, else int32.
 
     Raises
     ------
@@ -90,17 +90,17 @@ def _read_segment(record: str, root: str, header: Header, omit: _Omit | None, ch
     signals = header.signals
     if header.checksum_placeholders:
         signals = tuple(signal._replace(checksum=None) for signal in signals)
-    for n in omitted:  # damage to them is damage to the file
+    for n in omitted:  # if these are damaged, the file is
         verify_samples([signals[n]], each[n][:, np.newaxis], record)
     verify_samples([signals[n] for n in kept], samples, record)
     found = replace(
         header,
         sampling_frequency=header.sampling_frequency * rate,
         n_samples=len(samples),
-        # Placeholders stay: they tell a header that states no checksum from one that states 0.
+        # Placeholders are kept: they distinguish a header that states 0 from one that states no checksum.
         signals=tuple(header.signals[n] for n in kept),
         omitted=tuple(_printable(header.signals[n].description) or f"signal {n}" for n in omitted),
-        warnings=(f"{tail} bytes behind the samples were not used: the checksums prove them to be no samples",)
+        warnings=(f"{tail} bytes after the samples were not used: the checksums prove that they are not samples",)
         if tail
         else (),
     )
@@ -108,7 +108,7 @@ def _read_segment(record: str, root: str, header: Header, omit: _Omit | None, ch
 
 
 def _with_storage(header: Header) -> Header:
-    """The header with the storage of each signal, also of a plain record."""
+    """The header with the storage of each signal, which that of a plain record does not list."""
     if not header.is_plain:
         return header
     stored = Storage(header.signal_file, "16", 1, header.byte_offset)
@@ -116,7 +116,7 @@ def _with_storage(header: Header) -> Header:
 
 
 def _read_files(record: str, root: str, header: Header) -> tuple[dict[int, Any], int]:
-    """The samples of each signal, and the number of bytes behind them."""
+    """The samples of each signal, and the number of bytes after them."""
     frames, tail = header.n_samples, 0
     each: dict[int, Any] = {}
     pinned = header.has_checksums and frames is not None
@@ -129,9 +129,9 @@ def _read_files(record: str, root: str, header: Header) -> tuple[dict[int, Any],
 
 
 def _narrow(samples: Any, signals: Sequence[Signal]) -> Samples:
-    """The samples as int16 when all fit, whatever their format could hold: few readers know 32-bit objects.
+    """The samples as int16 if all fit, whatever their format: few readers support 32-bit objects.
 
-    The lowest number of 16 bits marks an invalid sample there, so a valid one needs more.
+    The lowest 16-bit number would mark an invalid sample, so a valid sample of that value needs 32 bits.
     """
     lowest = -(2**15) if all(signal.invalid == -(2**15) for signal in signals) else -(2**15) + 1
     fit = samples.size == 0 or (samples.min() >= lowest and samples.max() < 2**15)
@@ -144,7 +144,7 @@ def _printable(name: str) -> str:
 
 
 def _rate(record: str, header: Header, kept: Sequence[int], *, may_omit: bool) -> int:
-    """The samples per frame, which all signals that are kept share."""
+    """The number of samples per frame, which must be the same for all signals that are kept."""
     names = [signal.description for signal in header.signals]
     if not kept:
         raise LeadError(
@@ -163,7 +163,7 @@ def _rate(record: str, header: Header, kept: Sequence[int], *, may_omit: bool) -
 
 
 def _check_gains(record: str, signals: Sequence[Signal]) -> None:
-    """Refuse signals without a gain, or with 0."""
+    """Refuse signals without a gain, or with a gain of 0."""
     for signal in signals:
         if not signal.gain:
             raise HeaderError(
@@ -194,7 +194,7 @@ def _read_segments(record: str, root: str, header: Header, omit: _Omit | None, c
     headers = _segment_headers(record, root, segments)
     parts: list[Record] = []
     for (name, frames), part in zip(segments, headers, strict=True):
-        # The first segment is checked as if it were the whole record, the others must be like it.
+        # The first segment is checked as if it had the length of the whole record; the others must match the first.
         whole = _of_length(check, length / frames) if check and not parts else None
         parts.append(_read_part(_beside(record, name), root, part, frames, omit, whole))
         if differs := _difference(parts[0].header, parts[-1].header):
@@ -212,7 +212,7 @@ def _of_length(check: _Check, factor: float) -> _Check:
 
 
 def _segment_headers(record: str, root: str, segments: Sequence[Segment]) -> list[Header]:
-    """The headers of all segments, checked before a sample is read: memory is bounded by what the files hold."""
+    """The headers of all segments, checked before a sample is read, so that small files cannot fill the memory."""
     headers = []
     uses: Counter[str] = Counter()
     for name, frames in segments:
@@ -244,7 +244,7 @@ def _read_part(path: str, root: str, header: Header, frames: int, omit: _Omit | 
 
 
 def _difference(first: Header, other: Header) -> str:
-    """In which respect the signals of two segments are not the same, "" when they are."""
+    """How the signals of two segments differ, "" if they do not."""
     if first.sampling_frequency != other.sampling_frequency:
         return "sampling frequency"
     if len(first.signals) != len(other.signals):
@@ -259,7 +259,7 @@ def _difference(first: Header, other: Header) -> str:
 
 
 def _join(header: Header, parts: list[Record]) -> Record:
-    """One record of all segments; a checksum of the whole is the sum of the segments' checksums."""
+    """One record of all segments; the checksum of a signal is the sum of its checksums in the segments."""
     signals = []
     for n, signal in enumerate(parts[0].header.signals):
         sums = [part.header.signals[n].checksum if part.header.has_checksums else None for part in parts]

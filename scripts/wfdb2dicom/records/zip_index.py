@@ -1,4 +1,4 @@
-"""The files of records in a ZIP, found once, while a run is planned; jobs read them at the places noted here."""
+"""Finding the files of records in a ZIP: once, while a run is planned. Jobs read them at the offsets noted here."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from wfdb2dicom.system.zip_directory import ZipDirectory
 from wfdb2dicom.system.zip_member import Member, read_member
 
 
-class Found(NamedTuple):
-    """What the files of a record are in a ZIP.
+class ZipRecord(NamedTuple):
+    """The files of a record in a ZIP.
 
     Attributes
     ----------
     sources : str
         ``size:CRC-32`` of each file, comma separated, the header first, ``-`` for one that is missing.
     members : str
-        Where they lie, see `wfdb2dicom.records.zip_source.members_text`.
+        Their offsets, see `wfdb2dicom.records.zip_source.members_text`.
     error : str
         Why the record cannot be read, in the words of the result CSV.
     """
@@ -44,14 +44,14 @@ class ZipIndex:
     Raises
     ------
     ConfigError
-        When it is not one that can be read.
+        When it cannot be read.
     """
 
     def __init__(self, path: str) -> None:
         self.directory = ZipDirectory(path)
         self._path = path
 
-    def find(self, records: Iterable[str]) -> list[Found]:
+    def find(self, records: Iterable[str]) -> list[ZipRecord]:
         """The files of each record (path without extension)."""
         wanted = list(records)
         counts = self.directory.neighbours([f"{record}.hea" for record in wanted])
@@ -61,25 +61,25 @@ class ZipIndex:
         finally:
             os.close(fd)
 
-    def _find(self, record: str, neighbours: int, fd: int) -> Found:
+    def _find(self, record: str, neighbours: int, fd: int) -> ZipRecord:
         try:
             header = self.directory.member(f"{record}.hea")
             if header is None:
-                return Found("-,-", "", self._missing(f"{record}.hea"))
+                return ZipRecord("-,-", "", self._missing(f"{record}.hea"))
             signals = [self.directory.member(f"{record}.{kind}") for kind in ("dat", "mat")]
             files = {f"{record}.hea": header} | {f"{record}{m.name[-4:]}": m for m in signals if m}
-            # A record alone in its folder has no other files: its header need not be read here.
+            # A record that is alone in its folder has no other files, so its header need not be read here.
             if neighbours > len(files) or len(files) == 1:
                 files |= self._named(record, fd)
         except StudyError as error:
-            return Found("-,-", "", describe(error))
+            return ZipRecord("-,-", "", describe(error))
         sources = [f"{member.size}:{member.crc}" for member in files.values()]
         folder = os.path.dirname(record)
         members = {os.path.relpath(name, folder or "."): member for name, member in files.items()}
-        return Found(",".join(sources if len(sources) > 1 else [*sources, "-"]), members_text(members), "")
+        return ZipRecord(",".join(sources if len(sources) > 1 else [*sources, "-"]), members_text(members), "")
 
     def _named(self, record: str, fd: int) -> dict[str, Member]:
-        """The files that a header names and the ZIP has; those it lacks are the job's to complain about."""
+        """The files that a header names and the ZIP has; the job reports those that are missing."""
 
         def read_text(path: str) -> bytes:
             member = self.directory.member(path)

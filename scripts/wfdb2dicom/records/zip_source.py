@@ -1,7 +1,7 @@
-"""Records in a ZIP, read in place by batch jobs: the plan says where each file lies, no central directory is read.
+"""Records in a ZIP, read in place by batch jobs: the plan holds the offset of each file, so no job reads the directory.
 
-wfdb reads files by their names, so a record that needs it is unpacked for it into a private folder, which holds a lock
-while it is used. `remove_leftovers` removes those of processes that were killed.
+A record that needs wfdb, which reads files by name, is unpacked into a private folder that is locked while it is in
+use. `remove_leftovers` removes the folders of processes that were killed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wfdb2dicom.errors import SignalError, StudyError
 from wfdb2dicom.records.source_file import OPEN_SOURCE, Source
 from wfdb2dicom.system.zip_member import Member, read_member
 
-_FOLDER = "wfdb2dicom-zip-"  # and the number of the process
+_FOLDER = "wfdb2dicom-zip-"  # followed by the process id
 
 
 def members_text(members: Mapping[str, Member]) -> str:
@@ -30,12 +30,12 @@ def members_text(members: Mapping[str, Member]) -> str:
 
 
 def parse_members(text: str) -> dict[str, Member]:
-    """What `members_text` was made of; the names of members are but their ends."""
+    """The inverse of `members_text`, except that members have only the last part of their names."""
     return {name: Member(os.path.basename(name), *rest) for name, *rest in json.loads(text or "[]")}
 
 
 class ZipFiles:
-    """The files of records in a ZIP, which is open as long as this object lives.
+    """The files of records in a ZIP, which stays open as long as this object exists.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class ZipFiles:
             os.close(self._fd)
 
     def expect(self, members: str) -> None:
-        """Have the kernel fetch the files of a record, see `members_text`."""
+        """Ask the kernel to fetch the files of a record, see `members_text`."""
         if hasattr(os, "posix_fadvise"):  # not on macOS
             for member in parse_members(members).values():
                 with contextlib.suppress(OSError):
@@ -69,16 +69,16 @@ class ZipFiles:
         Parameters
         ----------
         record : str
-            Path of the record, that of the ZIP in front, without extension.
+            Path of the record, beginning with that of the ZIP, without extension.
         path : str
-            Path of the file, that of the ZIP in front.
+            Path of the file, beginning with that of the ZIP.
         members : str
             The files of the record, see `members_text`.
 
         Raises
         ------
         FileNotFoundError
-            When the ZIP does not have it.
+            When the ZIP does not contain it.
         """
         name = path.removeprefix(os.path.join(os.path.dirname(record), ""))
         member = parse_members(members).get(name)
@@ -88,15 +88,15 @@ class ZipFiles:
 
     @contextlib.contextmanager
     def unpacked(self, record: str, members: str) -> Iterator[str]:
-        """The path of a record that is unpacked, for as long as the context lasts.
+        """Unpack a record for as long as the context lasts, and give its path.
 
-        Errors that name it there name it as it is called in the ZIP.
+        Errors raised in the context name its files as they are in the ZIP.
         """
         with _private_folder() as folder:
             for name in parse_members(members):
                 file = Path(folder, name)
                 if not file.resolve().is_relative_to(Path(folder).resolve()):
-                    continue  # named with '..', which the readers of records refuse
+                    continue  # a name with '..', which the readers of records refuse
                 file.parent.mkdir(parents=True, exist_ok=True)
                 with self.open(record, os.path.join(os.path.dirname(record), name), members) as source:
                     file.write_bytes(source.read(source.size))
@@ -111,7 +111,7 @@ class ZipFiles:
 
 
 class _MemberSource(Source):
-    """A file in a ZIP; it is inflated when it is read."""
+    """A file in a ZIP, decompressed when it is read."""
 
     __slots__ = ("_member", "_zip")
 
@@ -124,7 +124,7 @@ class _MemberSource(Source):
         self._zip = zip_path
 
     def __exit__(self, *_: object) -> None:
-        """Leave the ZIP open."""
+        """Keep the ZIP open."""
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes from the start of the file."""
@@ -134,7 +134,7 @@ class _MemberSource(Source):
 
 @contextlib.contextmanager
 def _private_folder() -> Iterator[str]:
-    """A folder that only this user may enter, locked while it is used and removed at the end."""
+    """A folder that only this user can open, locked while it is in use and removed at the end."""
     folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-")
     fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -146,15 +146,15 @@ def _private_folder() -> Iterator[str]:
 
 
 def remove_leftovers() -> None:
-    """Remove the private folders of this user's processes that were killed while they used them."""
+    """Remove the private folders that were left by killed processes of this user."""
     for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
         pid = path.name.removeprefix(_FOLDER).partition("-")[0]
         with contextlib.suppress(OSError):
-            if path.lstat().st_uid == os.getuid() and pid.isdecimal() and not _lives(int(pid)) and _is_free(path):
+            if path.lstat().st_uid == os.getuid() and pid.isdecimal() and not _is_running(int(pid)) and _is_free(path):
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _lives(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -165,7 +165,7 @@ def _lives(pid: int) -> bool:
 
 
 def _is_free(path: Path) -> bool:
-    """Whether no process holds the lock of a folder, also none in another container that shares the place."""
+    """Whether no process holds the lock of a folder, not even in another container that shares the file system."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
