@@ -6,7 +6,7 @@ import itertools
 import struct
 from collections.abc import Iterator
 
-from wfdb2dicom.conformance import standard as standard
+from wfdb2dicom.conformance import standard
 from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes, check_code
 from wfdb2dicom.dicom.part10 import Dataset, number, text
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from wfdb2dicom.conformance import standard as standard
+from wfdb2dicom.conformance import standard
 from wfdb2dicom.dicom.part10 import Dataset, Element
 
 OURS = "promised in docs/conformance.md"

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from wfdb2dicom.conformance import standard as standard
+from wfdb2dicom.conformance import standard
 from wfdb2dicom.conformance.annotations import check_annotations
 from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes, check_code, name_of
 from wfdb2dicom.conformance.waveform import check_groups, schemes_of_leads
@@ -41,8 +41,8 @@ def check_bytes(content: bytes) -> list[Violation]:
 
 
 def check_parsed(file: Part10) -> list[Violation]:
-    """As `check_file`, of a file taken apart."""
-    findings = [Violation(name_of(tag), message, source) for tag, message, source in file.oddities]
+    """As `check_file`, of a parsed file."""
+    findings = [Violation(name_of(tag), message, source) for tag, message, source in file.encoding_faults]
     findings += check_attributes("", file.meta, standard.META)
     findings += check_attributes("", file.dataset, standard.OBJECT)
     findings += _check_identity(file)

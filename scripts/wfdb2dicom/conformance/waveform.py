@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfdb2dicom.conformance import standard as standard
+from wfdb2dicom.conformance import standard
 from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes, check_code, name_of
 from wfdb2dicom.dicom.part10 import Dataset, number, text
 

@@ -37,7 +37,7 @@ class Channel(NamedTuple):  # a tuple, because shared attributes are looked up b
 
 
 class StandIns(NamedTuple):
-    """What an object has a value for although it is not known: the study's id for the patient, a date for the date."""
+    """Values that an object has in place of unknown ones: the study's id for the patient, a date for the date."""
 
     patient: bool = False
     date: bool = False

@@ -1,4 +1,4 @@
-"""What an object states of its difference from the record: samples that were changed, patient and date not known."""
+"""How an object says that it differs from its record: samples that were changed, patient and date not known."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def label(name: str) -> str:
 
 
 def labels(names: Sequence[str]) -> list[str]:
-    """Channel labels for the signals of a record: `label`, and a number behind equal names that are not a lead's."""
+    """Channel labels for the signals of a record: `label`, and a number after equal names that are not a lead's."""
     found = [label(name) for name in names]
     counts = Counter(name.casefold() for name in found)
     taken = set(counts)

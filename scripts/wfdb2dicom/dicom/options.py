@@ -46,7 +46,7 @@ class Options:
     issuer_of_patient_id : str
         Issuer of Patient ID, "" for none.
     lead_order : str
-        ``source`` keeps the order of the WFDB header, ``standard`` is I II III aVR aVL aVF V1–V6, others behind.
+        ``source`` keeps the order of the WFDB header, ``standard`` is I II III aVR aVL aVF V1–V6, others after them.
     other_signals : str
         How to treat signals that are not an ECG: ``error``, or ``omit`` to leave them out.
     sex_and_age_from : tuple of str

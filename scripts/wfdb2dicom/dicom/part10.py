@@ -1,4 +1,4 @@
-"""DICOM files (PS3.10) taken apart: Explicit VR Little Endian, the only transfer syntax that this project writes.
+"""A parser of DICOM files (PS3.10) in Explicit VR Little Endian, the only transfer syntax that this project writes.
 
 The checker and the way back to WFDB read with this parser: it shares nothing with `wfdb2dicom.dicom.elements`, which
 wrote the objects, notices what a tolerant reader forgives, and takes half a millisecond.
@@ -76,17 +76,17 @@ class Part10:
     ----------
     meta, dataset : Dataset
         File meta information and data set.
-    oddities : list of (int, str, str)
+    encoding_faults : list of (int, str, str)
         Tag, message and source of each rule of encoding that is broken without hiding what is meant.
     """
 
     meta: Dataset
     dataset: Dataset
-    oddities: list[tuple[int, str, str]] = field(default_factory=list)
+    encoding_faults: list[tuple[int, str, str]] = field(default_factory=list)
 
 
 def parse(content: bytes) -> Part10:
-    """Take a DICOM file apart.
+    """Parse a DICOM file.
 
     Raises
     ------
@@ -110,23 +110,23 @@ def parse(content: bytes) -> Part10:
     dataset = reader.dataset(end, len(content))
     for tag in meta:
         if tag >> 16 != 2:
-            reader.oddities.append(
+            reader.encoding_faults.append(
                 (tag, "belongs in the data set, not in the file meta information", "PS3.10 section 7.1")
             )
     for tag in dataset:
         if tag >> 16 < 8:
-            reader.oddities.append(
+            reader.encoding_faults.append(
                 (tag, "belongs in the file meta information, not in the data set", "PS3.5 section 7.1")
             )
-    return Part10(meta, dataset, reader.oddities)
+    return Part10(meta, dataset, reader.encoding_faults)
 
 
 class _Reader:
-    """Reads elements of a file and collects the oddities that it meets."""
+    """Reads elements of a file and collects the faults of encoding that it meets."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
-        self.oddities: list[tuple[int, str, str]] = []
+        self.encoding_faults: list[tuple[int, str, str]] = []
 
     def dataset(self, at: int, end: int) -> Dataset:
         """The elements between two bytes."""
@@ -141,7 +141,7 @@ class _Reader:
         while at < end and not (delimited and self.content[at : at + 8] == _END_OF_ITEM):
             tag, element, at = self._element(at, end, depth)
             if tag <= last:
-                self.oddities.append((tag, "appears twice or after a higher tag", "PS3.5 section 7.1"))
+                self.encoding_faults.append((tag, "appears twice or after a higher tag", "PS3.5 section 7.1"))
             last = tag
             found[tag] = element
         if delimited and at >= end:
@@ -149,7 +149,7 @@ class _Reader:
         return found, at
 
     def _element(self, at: int, end: int, depth: int) -> tuple[int, Element, int]:
-        """Tag and element at a byte, and the byte behind it."""
+        """Tag and element at a byte, and the byte after it."""
         if at + 8 > end:
             raise MalformedError(f"{end - at} bytes at byte {at} are not a data element", "PS3.5 section 7.1.2")
         group, number, code, length = _PREFIX(self.content, at)
@@ -162,8 +162,8 @@ class _Reader:
         elif vr not in _SHORT:
             raise MalformedError(f"({group:04X},{number:04X}) at byte {at} has no VR: {code!r}", "PS3.5 section 7.1.2")
         if vr == "SQ":
-            items, behind = self._items(tag, start, end, length, depth)
-            return tag, Element(vr, b"", items), behind
+            items, after = self._items(tag, start, end, length, depth)
+            return tag, Element(vr, b"", items), after
         if start + length > end:
             missing = start + length - end
             raise MalformedError(
@@ -171,11 +171,11 @@ class _Reader:
                 "PS3.5 section 7.1.1",
             )
         if length % 2:
-            self.oddities.append((tag, f"has an odd length, {length}", "PS3.5 section 7.1.1"))
+            self.encoding_faults.append((tag, f"has an odd length, {length}", "PS3.5 section 7.1.1"))
         return tag, Element(vr, self.content[start : start + length], []), start + length
 
     def _items(self, tag: int, at: int, end: int, length: int, depth: int) -> tuple[list[Dataset], int]:
-        """The items of a sequence, and the byte behind it."""
+        """The items of a sequence, and the byte after it."""
         name = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
         if depth == _DEEPEST:
             raise MalformedError(f"sequence {name} is nested more than {_DEEPEST} deep", "PS3.5 section 7.5")

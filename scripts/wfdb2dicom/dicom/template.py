@@ -27,7 +27,7 @@ _EQUIPMENT = {
     "DeviceSerialNumber": "NONE",
     "SoftwareVersions": IMPLEMENTATION_VERSION_NAME,
 }
-# Read by wfdb2dicom.dicom.changes, which shares nothing with the encoder.
+# wfdb2dicom.dicom.changes reads these and the step of held samples; it shares nothing with the encoder.
 _OMITTED = "Signals that are not an ECG were left out: "
 _SUBTRACTED = "Baselines were subtracted from the samples: "
 _LOCAL_CODES: Attributes = {
@@ -94,7 +94,7 @@ def _multiplex_group(shared: SharedAttributes) -> Attributes:
 
 
 def contributions(shared: SharedAttributes) -> list[str]:
-    """What the converter did to the recording, a Contribution Description each; an ST has at most 1024 characters."""
+    """A Contribution Description for each step of the conversion; an ST has at most 1024 characters."""
     found = ["Converted from a WFDB record"]
     if shared.omitted:
         found.append(f"{_OMITTED}{', '.join(shared.omitted)}"[:_MAX_ST])

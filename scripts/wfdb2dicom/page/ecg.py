@@ -171,7 +171,7 @@ def read(path: str | os.PathLike[str]) -> Ecg:
 
 
 def _read(path: Path, content: bytes) -> Ecg:
-    ds = dcmread(BytesIO(content))  # a file would be asked for the 4 GB of which a damaged length speaks
+    ds = dcmread(BytesIO(content))  # a file would be read for the 4 GB that a damaged length states
     if not ds.get("WaveformSequence"):
         raise EcgError(f"{path} holds no waveform ({ds.get('Modality') or 'no modality'}): there is no ECG to draw")
     try:

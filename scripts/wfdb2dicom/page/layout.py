@@ -1,4 +1,4 @@
-"""The places of everything on an ECG page: A4 landscape, in millimetres, the origin at the lower left corner.
+"""Where everything on an ECG page goes: A4 landscape, in millimetres, the origin at the lower left corner.
 
 25 mm are one second and 10 mm one millivolt, always. The twelve standard leads are in four columns of 2.5 s,
 
@@ -113,7 +113,7 @@ class Page:
     overlapping : bool
         Whether a piece reaches into one of another row.
     notes : tuple of str
-        What a reader needs to know and cannot see in the drawing.
+        Facts that a reader cannot see in the drawing.
     """
 
     segments: tuple[Segment, ...]
@@ -196,7 +196,7 @@ def _overlap(segments: Sequence[Segment], rows: Sequence[float]) -> bool:
 
 
 def _notes(ecg: Ecg, segments: Sequence[Segment], overlapping: bool) -> Iterator[str]:
-    """What a reader of the page needs to know and cannot see in the drawing."""
+    """Notes on what a reader cannot see in the drawing."""
     if ecg.duration > SECONDS:
         yield f"First {SECONDS:g} s of {ecg.duration:.4g} s"
     if ecg.duration < SECONDS - 0.01:
