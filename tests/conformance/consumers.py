@@ -92,10 +92,11 @@ def with_dicognito(paths: Sequence[Path], _: Path) -> list[Reading]:
     return [of_dataset(dataset) for dataset in anonymized(paths)]
 
 
-def program(name: str, package: str) -> str:
+def dcmtk(name: str) -> str:
+    """The path of a program of DCMTK."""
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"no {name}. Debian: apt-get install {package}")
+        pytest.skip("no DCMTK. Debian: apt-get install dcmtk")
     return found
 
 
@@ -108,7 +109,7 @@ def run(command: Sequence[str | Path]) -> str:
 @lru_cache(maxsize=4)
 def chain(paths: tuple[Path, ...], folder: Path, steps: tuple[tuple[str, ...], ...]) -> list[list[Path]]:
     """Each file through programs of DCMTK in turn, a name and its options each; the files of each step."""
-    commands = [(program(name, "dcmtk"), *options) for name, *options in steps]
+    commands = [(dcmtk(name), *options) for name, *options in steps]
     folder.mkdir()
 
     def convert(path: Path) -> list[Path]:
@@ -165,7 +166,7 @@ def with_dcm2xml_and_back(paths: Sequence[Path], folder: Path) -> list[Reading]:
 
 def with_dcmdump(paths: Sequence[Path], _: Path) -> list[Reading]:
     """What dcmdump prints, in whole."""
-    text = run([program("dcmdump", "dcmtk"), "+L", "+F", *paths])
+    text = run([dcmtk("dcmdump"), "+L", "+F", *paths])
     dumps = text.split("# dcmdump (")[1:]
     assert len(dumps) == len(paths)
     return [_of_dump(dump) for dump in dumps]
@@ -205,11 +206,16 @@ def _of_json(found: dict[str, Any]) -> Reading:
     )
 
 
-def _with_node(script: str, package: str) -> Consumer:
+def _with_node(script: str, package: str, least: int = 18) -> Consumer:
+    """A consumer in JavaScript, and the least version of Node.js that runs it; Debian 12 has 18."""
+
     def read(paths: Sequence[Path], _: Path) -> list[Reading]:
         node = shutil.which("node")
         if node is None or not (READERS / "node_modules" / package).is_dir():
-            pytest.skip(f"no node with {package}: install node, then (cd {READERS} && npm ci --ignore-scripts)")
+            pytest.skip(f"no JavaScript readers: install node, then (cd {READERS} && npm ci --ignore-scripts)")
+        version = run([node, "--version"])
+        if int(version[1:].partition(".")[0]) < least:
+            pytest.skip(f"{package} needs Node.js {least}, this is {version.strip()}: install a newer one")
         return _of_lines([node, READERS / script], paths)
 
     return read
@@ -235,6 +241,6 @@ CONSUMERS: dict[str, Consumer] = {
     "dcmjs": _with_node("dcmjs_reader.js", "dcmjs"),
     "dicom-parser": _with_node("dicom_parser_reader.js", "dicom-parser"),
     "ecg-dicom-web-viewer": _with_node("web_viewer_reader.js", "ecg-dicom-web-viewer"),
-    "Cornerstone3D": _with_node("cornerstone_reader.mjs", "@cornerstonejs/core"),
+    "Cornerstone3D": _with_node("cornerstone_reader.mjs", "@cornerstonejs/core", least=20),
     "dicognito": with_dicognito,
 }
