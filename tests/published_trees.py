@@ -273,11 +273,11 @@ def _ptb_diagnostic(folder: Path, real: Path | None) -> None:
 
 def _incart(folder: Path, real: Path | None) -> None:
     comments = {
-        "I01": "#<age>: 65 <sex>: F <diagnoses> Coronary artery disease, arterial hypertension",
-        "I08": "#<age>: 51 <sex>: M ",
+        "I01": ("#<age>: 65 <sex>: F <diagnoses> Coronary artery disease, arterial hypertension", "# patient 1"),
+        "I08": ("#<age>: 51 <sex>: M ", "# patient 4"),
     }
-    for name, first in comments.items():
-        lines = [first, f"# patient {name[1:].lstrip('0')}", "# PVCs, noise"]
+    for name, lines in comments.items():
+        lines = [*lines, "# PVCs, noise"]
         record(folder / name, CAPITALS, 257, length=17000, gain="306", comments=lines)
     _lines(folder / "RECORDS", comments)
 
@@ -355,7 +355,7 @@ COLLECTIONS = {
     ),
     "incart": Collection(
         _incart,
-        {"I01": _undated("I01", "F", "065Y", rate=257), "I08": _undated("I08", "M", "051Y", rate=257)},
+        {"I01": _undated("1", "F", "065Y", rate=257), "I08": _undated("4", "M", "051Y", rate=257)},
         {},
         zipped=True,
     ),

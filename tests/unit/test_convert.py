@@ -319,6 +319,18 @@ def test_a_patient_named_by_the_csv_alone_is_taken(convert, make_record) -> None
     assert convert(make_record(subject=""), subject_id="77").PatientID == "77"
 
 
+@pytest.mark.parametrize(("comment", "patient"), [("# patient 4", "4"), ("#patient 4 ", "4"), ("# patient: 4", "")])
+def test_the_patient_of_incarts_comment(convert, make_record, comment: str, patient: str) -> None:
+    record = make_record(subject="")
+    with open(record.with_suffix(".hea"), "a") as file:
+        file.write(f"{comment}\n")
+    if patient:
+        assert convert(record, subject_id="").PatientID == patient
+    else:
+        with pytest.raises(UnknownSubject):
+            convert(record, subject_id="")
+
+
 def test_check_names_what_does_not_hold(make_record, acquisition, tmp_path: Path) -> None:
     record, dicom = make_record(), tmp_path / "x.dcm"
     checker = Converter("", OutputTree(str(tmp_path)), Options())

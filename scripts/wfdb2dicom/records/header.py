@@ -133,7 +133,7 @@ class Header:
 
     @property
     def subject_id(self) -> str:
-        """The patient named by the comment ``# <subject_id>: N``, "" if there is none.
+        """The patient named by the comment ``# <subject_id>: N``, or INCART's ``# patient N``; "" if there is none.
 
         Raises
         ------
@@ -143,11 +143,12 @@ class Header:
         found = ""
         for comment in self.comments:
             if match := _SUBJECT(comment):
-                if found and match[1] != found:
+                subject = match[1] or match[2]
+                if found and subject != found:
                     raise SubjectMismatch(
-                        f"the header names two subjects, {found} and {match[1]}, in its comments; correct the header"
+                        f"the header names two subjects, {found} and {subject}, in its comments; correct the header"
                     )
-                found = match[1]
+                found = subject
         return found
 
     @property
@@ -182,7 +183,7 @@ INVALID_SAMPLES = {
 }
 """The value that marks an invalid sample, by format (signal(5)); format 8 has none."""
 
-_SUBJECT = re.compile(r"\s*<subject_id>:\s*(\S(?:.*\S)?)\s*").fullmatch
+_SUBJECT = re.compile(r"\s*(?:<subject_id>:\s*(\S(?:.*\S)?)|patient\s+(\d{1,18}))\s*").fullmatch
 # Longer numbers are meaningless, and int() refuses some of them.
 _NUMBER = r"(?:\d{1,18}\.?\d{0,18}|\.\d{1,18})(?:[eE][-+]?\d{1,3})?"
 _INT = r"-?\d{1,18}"
