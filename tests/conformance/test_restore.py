@@ -44,6 +44,24 @@ def test_standard_order_comes_back_after_reordering(records: dict[str, Path], tm
         assert restored.signal == record.with_suffix(".dat").read_bytes()
 
 
+def test_a_date_that_was_not_taken_from_the_header_is_no_difference(tmp_path: Path) -> None:
+    samples = np.array([[1], [2], [3]], "<i2")
+    (tmp_path / "r.hea").write_text("r 1 250 3 12-May-2020 12:33:59\nr.dat 16 200/mV 16 0 1 6 0 II\n#Age: 74\n")
+    (tmp_path / "r.dat").write_bytes(samples.tobytes())
+    sums = (f"{sha256((tmp_path / name).read_bytes()).hexdigest()} {name}\n" for name in ("r.hea", "r.dat"))
+    (tmp_path / "SHA256SUMS.txt").write_text("".join(sums))
+    chosen = Options(time_from="ecg_time", undated="1900-01-01", unknown_subject="study")
+    done = convert_record(tmp_path / "r", tmp_path / "r.dcm", None, chosen)
+    options = {"wfdb_dir": str(tmp_path), "dcm_dir": str(tmp_path)}
+    facts = json.dumps(dict(done.facts))
+    row = ReceiptRow("r", "converted", "", "", "r.dcm", str(done.size), str(done.mtime_ns), done.sha256, facts)
+    write_receipt(tmp_path / "receipt.tsv", [row])
+    for time_from, bad in (("ecg_time", 0), ("header", 1)):
+        plan = [PlanRow("r", "", "r", "r.dcm", "1:1,6:1", "{}", "")]
+        write_plan(tmp_path / "plan.tsv", options | {"time_from": time_from}, plan)
+        assert roundtrip(tmp_path / "plan.tsv", tmp_path / "receipt.tsv", ALL, tmp_path / "proof.tsv") == bad
+
+
 def test_what_holds_a_part_of_a_record_is_not_compared_with_the_digests_of_all_of_it(tmp_path: Path) -> None:
     samples = np.array([[1, 7], [2, 8], [3, 9]], "<i2")
     lines = [f"r.dat 16 {gain} 16 0 {s[0]} {s.sum()} 0 {name}" for gain, name, s in zip(

@@ -69,7 +69,8 @@ def _roundtrip_one(options: dict[str, str], plan: PlanRow, row: ReceiptRow, sums
         content = read_file(path)
         read_source = partial(_source_header, options["wfdb_dir"], plan)
         restored = _restore(content, plan.record, read_source, options.get("lead_order", "source"), sums)
-        details = tuple(_differences(restored, plan.record, read_source, sums))
+        dated_by_header = options.get("time_from", "header") == "header"
+        details = tuple(_differences(restored, plan.record, read_source, sums, dated_by_header=dated_by_header))
     except (OSError, StudyError, ValueError) as error:
         return CheckedObject(row.study_id, path, "bad", (describe(error),))
     return CheckedObject(row.study_id, path, "bad" if details else "good", details)
@@ -117,7 +118,7 @@ def _digest(content: bytes) -> str:
 
 
 def _differences(
-    restored: Restored, record: str, read_source: Callable[[], bytes], sums: dict[str, str]
+    restored: Restored, record: str, read_source: Callable[[], bytes], sums: dict[str, str], *, dated_by_header: bool
 ) -> Iterator[str]:
     if _digest(restored.signal) != sums[f"{record}.dat"]:
         yield ".dat: its samples are not those that the publisher gave the digest of"
@@ -125,12 +126,12 @@ def _differences(
         text = read_source()
         if _digest(text) != sums[f"{record}.hea"]:
             yield ".hea: the source on disk is not what the publisher gave the digest of either; fetch it again"
-        elif not _equal_but_for_spelling(parse(restored.header), parse(text)):
+        elif not _equal_but_for_spelling(parse(restored.header), parse(text), dated_by_header=dated_by_header):
             yield ".hea: it differs from the source in more than spelling"
 
 
-def _equal_but_for_spelling(ours: Header, theirs: Header) -> bool:
-    """Whether two headers differ in spelling only; a date that only the CSV knew may have been added."""
+def _equal_but_for_spelling(ours: Header, theirs: Header, *, dated_by_header: bool) -> bool:
+    """Whether two headers differ in spelling only, and in a date that the object does not take from the header."""
     if len(ours.signals) != len(theirs.signals):
         return False
     labels = leads.labels([signal.description for signal in theirs.signals])
@@ -144,7 +145,7 @@ def _equal_but_for_spelling(ours: Header, theirs: Header) -> bool:
         )
         if not same or mine.baseline != other.baseline:
             return False
-    moment = theirs.moment or ours.moment
+    moment = theirs.moment if dated_by_header and theirs.moment else ours.moment
     return (ours.n_samples, ours.sampling_frequency, ours.moment) == (
         theirs.n_samples or ours.n_samples,
         theirs.sampling_frequency,
