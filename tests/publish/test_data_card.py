@@ -89,6 +89,7 @@ def test_what_is_not_known_is_left_out(figures: Figures) -> None:
             "Sex and age are from the table of patients, else comments of the WFDB header, where stated there.",
         ),
         ({"input_csv": "/home/me/record_list.csv"}, "| Studies of | `record_list.csv` |"),
+        ({"input_csv": "results/inputs/RECORDS.csv"}, "| Studies of | `RECORDS` |"),
         ({"uid_root": "1.2.3"}, "| `uid_root` | `1.2.3` |"),
         ({"metadata": "/data/machine_measurements.csv"}, "| `metadata` | `machine_measurements.csv` |"),
     ],

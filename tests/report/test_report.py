@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from matplotlib.lines import Line2D
@@ -28,6 +29,7 @@ from wfdb2dicom.report.charts import bars
 from wfdb2dicom.report.data import LISTED, SAMPLE, apart, read_report_data
 from wfdb2dicom.report.html import breakable, data_set, elapsed, time_unit
 from wfdb2dicom.report.pictures import pictures
+from wfdb2dicom.results.summary import table_name
 from wfdb2dicom.words import share
 
 STUDIES = 5000
@@ -306,6 +308,34 @@ def test_more_flagged_studies_than_a_table_lists_are_all_in_the_csv(
     page = make(tmp_path, 2000, one_dicom)
     rows = (tmp_path / "report/flagged.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert "3 of" in page and sum(",Invalid samples," in row for row in rows) > 20
+
+
+def test_a_trait_of_every_study_is_said_once_and_not_listed(folder: Path, tmp_path: Path) -> None:
+    table = pq.read_table(folder / "manifest.parquet")
+    nothing = pa.nulls(table.num_rows, pa.string())
+    for name in ("cart_id", "filter_low", "filter_high", "notch"):
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, nothing.cast(table.schema.field(at).type))
+    pq.write_table(table, tmp_path / "manifest.parquet")
+    summary = json.loads((folder / "summary.json").read_text())
+    tables = folder / "summary.json", tmp_path / "manifest.parquet", folder / "receipts"
+    report.write_report(report.ReportOptions(*tables, tmp_path / "index.html"))
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert 'id="flag-bare"' not in page and page.count("That is every study of this run.") == 1
+    flagged = (tmp_path / "flagged.csv").read_text(encoding="utf-8")
+    assert flagged.count(",Without metadata,") == summary["succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/data/record_list.csv", "/data/record_list.csv"),
+        ("results/inputs/record_list.csv", "record_list.csv"),
+        ("results/inputs/RECORDS.csv", "RECORDS"),
+    ],
+)
+def test_a_table_of_the_data_set_is_named_as_it_is_there(path: str, name: str) -> None:
+    assert table_name(path) == name
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from wfdb2dicom.publish.figures import Figures
 from wfdb2dicom.publish.source import LICENSE, Source
 from wfdb2dicom.publish.tables import MANIFEST, RECORDS, SUMS
 from wfdb2dicom.results.remedies import remedy
-from wfdb2dicom.results.summary import size_words
+from wfdb2dicom.results.summary import size_words, table_name
 
 README = "README.md"
 _TABLES = ("input_csv", "metadata", "patients")
@@ -103,7 +103,10 @@ def _source(source: Source, options: Mapping[str, Any]) -> Iterator[str]:
             ("DOI", f"<https://doi.org/{doi}>" if doi else ""),
             ("Converted from the ZIP", zip_file),
             (f"Its `{SUMS}`", f"SHA-256 `{source.sums_sha256}`" if source.sums_sha256 else ""),
-            ("Studies of", f"`{_table_name(options['input_csv'])}`" if options.get("input_csv") else ""),
+            (
+                "Studies of",
+                f"`{os.path.basename(table_name(options['input_csv']))}`" if options.get("input_csv") else "",
+            ),
         ],
     )
     if source.get("description"):
@@ -239,14 +242,8 @@ def _making(summary: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[
     versions = ", ".join(f"{name} {number}" for name, number in sorted(summary["versions"].items()))
     yield f"Versions: {versions}. Options of the conversion:"
     given = [(key, value) for key, value in options.items() if key not in _NOT_LISTED and value != ""]
-    given += [(key, _table_name(options[key])) for key in _TABLES if options.get(key)]
+    given += [(key, os.path.basename(table_name(options[key]))) for key in _TABLES if options.get(key)]
     yield _table(("option", "value"), [(f"`{key}`", f"`{_shown(value)}`") for key, value in sorted(given)])
-
-
-def _table_name(path: str) -> str:
-    """The name of a table without its folder; RECORDS became a CSV of that name on the way."""
-    name = os.path.basename(path)
-    return "RECORDS" if name == "RECORDS.csv" else name
 
 
 def _objects(number: int) -> str:

@@ -37,8 +37,10 @@ class Flag:
         For links, headings and the text below them.
     count : int
         Of all studies.
+    of_all : bool
+        Whether it is every converted study: then it says something of the collection, and singles out none of them.
     rows : list of dict
-        At most `LISTED`, the worst ones first; ``detail`` says what was found.
+        At most `LISTED`, the worst ones first; ``detail`` says what was found. None where it is every study.
     studies : pyarrow.Table
         All of them, in the same order.
     describe : callable
@@ -49,6 +51,7 @@ class Flag:
     title: str
     meaning: str
     count: int = 0
+    of_all: bool = False
     rows: list[Row] = field(default_factory=list)
     studies: pa.Table | None = None
     describe: Callable[[Row], str] = str
@@ -127,7 +130,7 @@ def read_report_data(manifest: Path, receipts: Path) -> ReportData:
     return ReportData(
         kinds=kinds,
         failures=_failures(failed, kinds),
-        flags=list(_flags(done)),
+        flags=[_listed(flag, done.num_rows) for flag in _flags(done)],
         distributions=list(_distributions(done)),
         sample=_sample(done),
         batches=_batches(receipts),
@@ -248,7 +251,13 @@ def _partly_used(done: pa.Table) -> Iterable[Flag]:
 def _flag(rows: pa.Table, flag: Flag, detail: Any) -> Flag:
     flag.count = rows.num_rows
     flag.studies, flag.describe = rows, detail
-    flag.rows = list(islice(flag.details(), LISTED))
+    return flag
+
+
+def _listed(flag: Flag, converted: int) -> Flag:
+    """The flag with the rows for its table."""
+    flag.of_all = flag.count == converted > 1
+    flag.rows = [] if flag.of_all else list(islice(flag.details(), LISTED))
     return flag
 
 

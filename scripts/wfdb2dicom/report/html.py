@@ -17,7 +17,7 @@ from wfdb2dicom.report import charts
 from wfdb2dicom.report.data import EXAMPLES, LISTED, Flag, ReportData, Row, read_report_data
 from wfdb2dicom.report.pictures import Picture, pictures
 from wfdb2dicom.results.remedies import remedy
-from wfdb2dicom.results.summary import failure_message, size_words
+from wfdb2dicom.results.summary import failure_message, size_words, table_name
 from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file, text_of, whole_file
 from wfdb2dicom.words import duration, share
@@ -133,6 +133,7 @@ def render(summary: dict[str, Any], found: ReportData, drawn: list[Drawing], fla
         limit=limit,
         passed=limit is None or not failure_message(summary, limit),
         share=share,
+        table_name=table_name,
         found=found,
         remedy=remedy,
         listed=LISTED,

@@ -16,6 +16,8 @@ from typing import Any
 from wfdb2dicom import __version__
 from wfdb2dicom.batches.tables import PlanRow, ReceiptRow
 from wfdb2dicom.errors import mask_patient
+from wfdb2dicom.inputs.records_list import RECORDS
+from wfdb2dicom.inputs.zip_copies import COPIES
 from wfdb2dicom.results.remedies import remedy
 
 FREQUENT = 5  # kinds of error that a summary names
@@ -201,6 +203,14 @@ def _share(summary: dict[str, Any]) -> str:
 def _rate(summary: dict[str, Any]) -> str:
     rate = summary["studies_per_second"]
     return f", {rate:.0f} studies/s" if rate else ""
+
+
+def table_name(path: str) -> str:
+    """The name under which the user knows a table: a copy of one in the data set has its name there, and no folder."""
+    folder, name = os.path.split(path)
+    if folder != str(COPIES):
+        return path
+    return RECORDS if name == f"{RECORDS}.csv" else name
 
 
 def size_words(count: float) -> str:
