@@ -140,7 +140,7 @@ def test_a_parquet_file_has_no_more_rows_than_its_size_allows(tmp_path: Path) ->
     path = tmp_path / "m.parquet"
     pq.write_table(pa.table({"study_id": pa.repeat(1, 3_000_000)}), path)
     assert path.stat().st_size < 20_000
-    with pytest.raises(ConfigError, match="says that it has 3000000 rows, which no table of its size has"):
+    with pytest.raises(ConfigError, match="claims to have 3000000 rows, which no table of its size has"):
         measurements.read_metadata(path, "study_id")
 
 

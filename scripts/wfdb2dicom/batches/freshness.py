@@ -194,7 +194,7 @@ def _lie_as_before(wfdb_dir: str, answers: dict[str, bool | str]) -> bool:
     """Whether records lie where the last plan found them, as far as it asked."""
     from wfdb2dicom.inputs.locator import Locator  # 10 ms of imports that batch jobs do not need
 
-    return Locator(Path(wfdb_dir)).still_answers(answers)
+    return Locator(Path(wfdb_dir)).unchanged_since(answers)
 
 
 def _changed_by_program(plans: Path, receipts: Path, policy: Policy) -> bool:

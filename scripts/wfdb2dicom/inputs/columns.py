@@ -1,4 +1,4 @@
-"""Which columns of the study CSV say what."""
+"""The names of the columns of the study CSV."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from wfdb2dicom.inputs.csv_text import missing_column
 
 
 class StudyColumns(NamedTuple):
-    """Names of columns of the study CSV, as the options ``study_id_col``, ``path_col`` and so on give them.
+    """Names of columns of the study CSV, from the options ``study_id_col``, ``path_col`` and so on.
 
-    "" is no column: the study's path is rebuilt, or what the column would say stays unknown.
+    With "" no column is read: the path is rebuilt, and any other value stays unknown.
     """
 
     study_id: str = "study_id"
@@ -24,18 +24,16 @@ class StudyColumns(NamedTuple):
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> StudyColumns:
-        """The columns that a configuration names."""
+        """The columns named by a configuration."""
         return cls(**{name: options[f"{name}_col"] for name in cls._fields})
 
     def place(self, name: str, header: Sequence[str], input_csv: Path) -> int:
-        """Index of a column that may be missing; -1 where there is none.
-
-        Only a column of the default's name may be missing from the file.
+        """Index of an optional column; -1 if the file does not have it, which is allowed for the default name only.
 
         Raises
         ------
         ConfigError
-            When the file has no column of another name.
+            When the file does not have a column that is not the default.
         """
         column: str = getattr(self, name)
         if column in header:

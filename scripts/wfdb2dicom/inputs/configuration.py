@@ -1,6 +1,6 @@
-"""The options of a run, and every error in them, found before any work.
+"""The options of a run, all of them checked before any work begins.
 
-config.yaml holds their defaults, the schema (workflow/schemas/config.schema.yaml) types, limits and descriptions.
+config.yaml holds their defaults; the schema (workflow/schemas/config.schema.yaml) holds types, limits and descriptions.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wfdb2dicom.system.zip_directory import require_zip
 INPUT_FILES = ("input_csv", "metadata", "patients")
 INPUTS = (*INPUT_FILES, "wfdb_dir")
 PATHS = (*INPUTS, "dcm_dir", "output_csv", "error_log")
-# Files that the workflow writes under these very names.
+# Files that the workflow writes under fixed names.
 RESULTS = tuple(
     f"results/{name}"
     for name in (
@@ -46,7 +46,7 @@ RESULTS = tuple(
         "store/summary.json",
     )
 )
-# Folders that are its own: whatever else is in them goes when they are made anew.
+# Folders of the workflow: other files in them are removed when they are made again.
 OWN_FOLDERS = ("results/plan", "results/receipts", "results/progress")
 
 
@@ -54,7 +54,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def complete(given: Mapping[str, Any], defaults: Mapping[str, Any], schema: Path) -> dict[str, Any]:
-    """The options of a run: those given, checked, and the defaults of the others.
+    """The options of a run: those that were given, checked, and defaults for the rest.
 
     Parameters
     ----------
@@ -109,24 +109,24 @@ def complete(given: Mapping[str, Any], defaults: Mapping[str, Any], schema: Path
 
 
 def error_log(options: Mapping[str, Any]) -> str:
-    """The list of failures: beside the result CSV unless it is given a place."""
+    """The path of the list of failures: beside the result CSV unless the options name another one."""
     return options["error_log"] or beside(options["output_csv"], ".errors.log")
 
 
 def beside(output_csv: str, suffix: str) -> str:
-    """The name of what belongs to a result CSV: `suffix` instead of ``.csv``, and behind any other ending."""
+    """The name of a file that belongs to a result CSV: `suffix` replaces ``.csv`` and follows any other ending."""
     return output_csv.removesuffix(".csv") + suffix
 
 
 def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False) -> None:
-    """Complain about input files that are missing or of the wrong kind, and about outputs in the way of inputs.
+    """Refuse input files that are missing or of the wrong kind, and outputs that would replace inputs.
 
     Parameters
     ----------
     options : mapping
         As `complete` returns them.
     may_be_made_later : bool
-        Whether a missing file is fine because another rule makes it (use as a module).
+        Whether a file may be missing because another rule makes it (use as a module).
 
     Raises
     ------
@@ -157,7 +157,7 @@ def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False)
 
 
 def _check_columns(options: Mapping[str, Any], read: set[str]) -> None:
-    """Refuse to write a result into a column that says what the study is."""
+    """Refuse to write a result into a column that is read."""
     if options["dcm_path_col"] == options["error_col"]:
         raise ConfigError(f"error_col: {options['error_col']!r} is dcm_path_col too: name another column")
     for key in ("dcm_path_col", "error_col"):
@@ -166,7 +166,7 @@ def _check_columns(options: Mapping[str, Any], read: set[str]) -> None:
 
 
 def _check_outputs(options: Mapping[str, Any]) -> None:
-    """Refuse a file that would be written over another, however both are spelled: outputs are removed and replaced."""
+    """Refuse an output that is another file of the run, however both are spelled: outputs are removed and replaced."""
     for key in ("output_csv", "error_log"):
         if options[key] and Path(options[key]).is_dir():
             raise ConfigError(f"{key}: {options[key]!r} is a folder, not a file: name a file")

@@ -1,6 +1,6 @@
-"""The study CSV as text: rows and cells exactly as they stand in the file, or a message that says what is wrong.
+"""The study CSV as text: its rows and cells unchanged, or an error that says what is wrong with the file.
 
-Every stage that looks into the study CSV reads it here, so that all of them see the same rows.
+Every stage that needs the study CSV reads it with this module, so that all of them see the same rows.
 """
 
 from __future__ import annotations
@@ -17,23 +17,25 @@ from typing import TextIO
 
 from wfdb2dicom.errors import ConfigError
 
-LONGEST_CELL = 1 << 20  # characters: beyond it, it is a quotation mark that is never closed
+LONGEST_CELL = 1 << 20  # characters; a longer one is the result of a quotation mark that is never closed
 
 
 def iter_rows(input_csv: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Header and rows of the study CSV, each cell exactly as it stands there.
+    """Header and rows of the study CSV, with every cell unchanged.
 
     Returns
     -------
     header : list of str
     rows : iterator of (int, list of str)
-        Line on which the row begins (the header's is 1), and as many cells as the header has. Blank lines are left out.
+        The line on which the row begins (the header is on line 1), and as many cells as the header has. Blank lines are
+        skipped.
 
     Raises
     ------
     ConfigError
-        When the file is missing or no comma-separated UTF-8 text (RFC 4180; BOM and CRLF are fine), has a column
-        twice, or a row with more or fewer cells than the header: at once or while the rows are read.
+        When the file is missing or is not comma-separated UTF-8 text (RFC 4180; BOM and CRLF are accepted), when a
+        column appears twice, or when a row has more or fewer cells than the header. It may be raised while the rows
+        are read.
     """
     _require_csv_file(input_csv)
     rows = _parsed(input_csv)
@@ -54,7 +56,7 @@ def _require_csv_file(input_csv: Path) -> None:
     try:
         mode = os.stat(input_csv).st_mode
         if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+            kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
             raise ConfigError(f"input_csv: {input_csv} is {kind}. Set input_csv to the CSV file of your studies.")
         with open(input_csv, "rb") as stream:
             start = stream.read(4)
@@ -69,8 +71,8 @@ def _require_csv_file(input_csv: Path) -> None:
 
 
 def _parsed(input_csv: Path) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the number of their first line; unlike csv.reader's, its errors say where and what to do."""
-    csv.field_size_limit(LONGEST_CELL)  # of the process, and the only reader of it here
+    """Rows with the number of their first line; unlike those of csv.reader, errors say where and what to do."""
+    csv.field_size_limit(LONGEST_CELL)  # for the whole process, which reads no other CSV with this module
     with open(input_csv, encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(_without_nul(stream), strict=True)
         line = 1
@@ -93,7 +95,7 @@ def _parsed(input_csv: Path) -> Iterator[tuple[int, list[str]]]:
 def _without_nul(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         if "\0" in line:
-            raise csv.Error("NUL character; the file is damaged or no text")
+            raise csv.Error("NUL character; the file is damaged or not text")
         yield line
 
 
@@ -109,10 +111,10 @@ def _complete(input_csv: Path, rows: Iterator[tuple[int, list[str]]], columns: i
 
 
 class RowWriter:
-    """Writes rows that `iter_rows` reads again cell by cell, one to a line that ends in a line feed.
+    """Writes rows from which `iter_rows` reads the same cells again; each row ends with a line feed.
 
-    Before Python 3.13 csv.writer quotes a carriage return in a cell only if lines end in one, and readers end the row
-    at one that is not quoted.
+    Before Python 3.13, csv.writer quotes a carriage return in a cell only if lines end with one, and readers end the
+    row at a carriage return that is not quoted.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -120,7 +122,7 @@ class RowWriter:
         self.write_row = csv.writer(self, lineterminator=_CRLF).writerow
 
     def write(self, row: str) -> None:
-        """Take a row from csv.writer, which writes each with one call."""
+        """Take a row from csv.writer, which calls this once per row."""
         self._stream.write(row.removesuffix(_CRLF) + "\n")
 
 
@@ -128,7 +130,7 @@ _CRLF = "\r\n"
 
 
 def missing_column(key: str, name: str, file: Path, columns: Sequence[str]) -> ConfigError:
-    """The error for a column that a table does not have, with those it has that look alike.
+    """The error for a missing column, which suggests columns with similar names.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tables that lie in the data set itself: a study CSV is published beside the records, in the same folder or ZIP."""
+"""Tables within wfdb_dir: publishers put the study CSV beside the records, in the same folder or ZIP."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ TABLES = ("input_csv", "metadata", "patients")
 
 
 def find_tables(options: Mapping[str, Any], *, extract: bool) -> dict[str, str]:
-    """The tables that do not exist relative to the working directory, but do in wfdb_dir.
+    """The tables that exist relative to wfdb_dir but not relative to the working directory.
 
     Parameters
     ----------
     options : mapping
         The configuration.
     extract : bool
-        Whether to copy those of a ZIP; a process that only joins a run finds the copies.
+        Whether to copy tables out of a ZIP; a process that joins a run finds the copies.
 
     Returns
     -------
@@ -50,14 +50,14 @@ def find_tables(options: Mapping[str, Any], *, extract: bool) -> dict[str, str]:
 
 
 def _in_zip(zip_path: str, name: str, *, extract: bool) -> str:
-    """The copy of a table in the ZIP; "" where the ZIP, or the run that a process joins, has none."""
+    """The copy of a table in the ZIP; "" if the ZIP has no such table, or the run that is joined made no copy."""
     if extract:
         return copy_of_member(zip_path, name)
     return str(COPIES / name) if (COPIES / name).is_file() else ""
 
 
 def has_records_list(wfdb_dir: str) -> bool:
-    """Whether wfdb_dir, folder or ZIP, has a file RECORDS; without reading which members a ZIP has."""
+    """Whether wfdb_dir, folder or ZIP, has a file RECORDS; does not read the names of all members of a ZIP."""
     if is_zip(wfdb_dir):
         return find_member(wfdb_dir, RECORDS) is not None
     return Path(wfdb_dir, RECORDS).is_file()

@@ -1,6 +1,6 @@
-"""Where records lie below wfdb_dir, whichever form of path names them.
+"""Where records lie below wfdb_dir, whatever form their paths have in the study CSV.
 
-Forms of ``path`` that are understood, for the record ``files/p1000/p10000032/s40689238/40689238``: with or without
+These forms of ``path`` are understood for the record ``files/p1000/p10000032/s40689238/40689238``: with or without
 ``files/``, with the folder of the data set in front, with ``.hea``, ``.dat`` or ``.mat``, absolute within wfdb_dir,
 with back-slashes, or no path at all.
 """
@@ -23,7 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DRIVE = re.compile(r"[A-Za-z]:/")
 _SUFFIXES = frozenset({".hea", ".dat", ".mat"})
 _USUAL_PATH = re.compile(r"(?:files/)?p[0-9]{4}/p[0-9]{8}/s[0-9]{8}/[0-9]{8}")  # nothing about it needs tidying
-# All that stands before `files/pNNNN…/`, or the data set's folder where `files/` has been left out.
+# Whatever precedes `files/pNNNN…/`, or the data set's folder if `files/` has been left out.
 _DATA_SET = re.compile(r".*/(?=files/p[0-9]{4,}/)|mimic-iv-ecg[^/]*/(?:[0-9.]+/)?(?=.)", re.IGNORECASE)
 
 _LONGEST_NAME = 255 - len(".dcm") - 24  # bytes: file systems allow 255, and the temporary name needs a few more
@@ -33,10 +33,10 @@ _MIMIC_SUBJECT = re.compile(r"[0-9]{8}")
 
 
 class Locator:
-    """Turns paths as CSVs name them into paths of records below wfdb_dir.
+    """Converts paths in the study CSV to paths of records below wfdb_dir.
 
-    Whether ``files/`` stands between wfdb_dir and a folder is looked up once for each top folder (1,000 of them in
-    MIMIC-IV-ECG, not 800,035 records), so trees and CSVs that mix both forms come out right.
+    Whether a folder is below ``files/`` or directly below wfdb_dir is looked up once per top folder (1,000 of them in
+    MIMIC-IV-ECG, not 800,035 records), so trees and CSVs may mix both forms.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ class Locator:
     Attributes
     ----------
     answers : dict
-        What was asked of the disk, and whether it was there, or the stamp of what was read: all that the results
-        depend on besides the arguments. Paths relative to wfdb_dir; those of folders end in a slash. Empty for a ZIP,
-        whose own stamp says whether it is the same.
+        Paths that were looked up on disk, relative to wfdb_dir, those of folders with a slash at the end; and whether
+        they exist, or the stamp of a file that was read. The results depend on nothing else besides the arguments.
+        Empty for a ZIP, whose own stamp shows whether it has changed.
     """
 
     def __init__(self, wfdb_dir: Path, directory: ZipDirectory | None = None) -> None:
@@ -66,22 +66,22 @@ class Locator:
         Raises
         ------
         PathError
-            When there is no path, it leaves wfdb_dir, or it cannot be a file name.
+            When the path is empty, leaves wfdb_dir, or cannot be the name of a file.
         """
         path = self._tidy(cell)
-        if self._stands(path):  # as it is written goes first
+        if self._exists(path):  # as it is written goes first
             return path, path
         if match := _DATA_SET.match(path):
             path = path[match.end() :]
         top, separator, rest = path.partition("/")
         if separator and top == self._name and top != "files" and not self._is_folder(top):
             path = rest  # the CSV counts from the folder above wfdb_dir
-        if self._stands(path):  # also where there is the same below files/
+        if self._exists(path):  # also where there is the same below files/
             return path, path
         bare = path[6:] if path.startswith("files/") else path
         folder, separator, _ = bare.partition("/")
         prefix = self._prefix(folder) if separator else self._prefix_of_record(bare)
-        if prefix is None:  # neither is there: the message about the missing file shall name the CSV's path
+        if prefix is None:  # the message about the missing file must name the path of the CSV
             return path, path
         record = prefix + bare
         return (path, path) if record == path else (record, path)
@@ -89,8 +89,8 @@ class Locator:
     def rebuild(self, subject_id: str, study_id: str) -> tuple[str, str]:
         """`locate` for a row without a path.
 
-        The path is MIMIC-IV-ECG's, or that of its demo where wfdb_dir is laid out so; and where patient and study have
-        other ids than there, that of the record in RECORDS whose name is the study's id.
+        Ids of MIMIC-IV-ECG give its path, or that of its demo if wfdb_dir has that layout. Any other study is the
+        record in RECORDS whose name or path is its id.
         """
         if not (_MIMIC_SUBJECT.fullmatch(subject_id) and study_id.isdecimal()):
             if not self.has_records_list():
@@ -150,7 +150,7 @@ class Locator:
             raise ConfigError(f"wfdb_dir: {path} cannot be read: {error}") from error
 
     def _tidy(self, cell: str) -> str:
-        """The path relative to wfdb_dir as the cell names it: forward slashes, no extension."""
+        """The path of a cell relative to wfdb_dir, with forward slashes and without extension."""
         if _USUAL_PATH.fullmatch(cell):
             return cell
         path = cell.strip().replace("\\", "/")
@@ -176,15 +176,15 @@ class Locator:
             _require_short(path, shown)
         return path
 
-    def _stands(self, path: str) -> bool:
-        """Whether the folder that a path begins with is below wfdb_dir; behind ``files``, the one that follows it."""
+    def _exists(self, path: str) -> bool:
+        """Whether the first folder of a path exists in wfdb_dir; after ``files``, the second one."""
         folder, separator, _ = path.rpartition("/")
         top, *rest = folder.split("/", 2)
         lead = f"files/{rest[0]}" if top == "files" and rest else top
         return bool(separator) and self._is_folder(lead)
 
     def _prefix(self, folder: str) -> str | None:
-        """What stands before a folder on disk, ``files/`` or nothing; None where it is in neither place."""
+        """What precedes a folder on disk, ``files/`` or nothing; None if it does not exist in either place."""
         try:
             return self._prefixes[folder]
         except KeyError:
@@ -193,7 +193,7 @@ class Locator:
             return found
 
     def _prefix_of_record(self, name: str) -> str | None:
-        """The same for a record that lies in no folder of its own."""
+        """The same for a record without a folder of its own."""
         if self._prefix(".") == "":  # no folder files/ in wfdb_dir
             return ""
         places = ("", "files/")
@@ -220,8 +220,8 @@ class Locator:
             return "-"
         return f"{found.st_size}:{found.st_mtime_ns}"
 
-    def still_answers(self, answers: Mapping[str, bool | str]) -> bool:
-        """Whether the disk answers what was asked of it as it did then."""
+    def unchanged_since(self, answers: Mapping[str, bool | str]) -> bool:
+        """Whether looking up the same paths again gives the same answers."""
         return all(
             (self._stamp(path) if isinstance(answer, str) else self._is_there(path)) == answer
             for path, answer in answers.items()

@@ -1,7 +1,7 @@
 """Measurements of the ECG carts, looked up by study: CSV, Parquet or a pickled data frame.
 
-A table of 800,035 rows is held as one code a cell and one text for each distinct value, and turned into an
-`Acquisition` only for the study that is asked for.
+A table of 800,035 rows is kept as one code per cell and one text per distinct value; a row becomes an `Acquisition`
+only when its study is looked up.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ MISSING = "Missing df_info row for study_id"  # the original's words
 WHAT_IS_MISSING = "metadata has no row of this study; complete it, or set missing_metadata: allow"
 _SAME_TIME = 60  # seconds: MIMIC-IV-ECG's headers, and some tables, have no seconds
 _BLOCK = 2 << 20  # bytes of CSV that are parsed at a time; no row may be longer
-_APART = ("subject_id", "ecg_time")  # columns that differ from study to study; the rest takes some thousand forms
+_APART = ("subject_id", "ecg_time")  # differ between studies; the rest has a few thousand combinations
 _SHARED_FIELDS = [field.name for field in fields(Acquisition)][3:]  # all but subject_id, study_id and ecg_time
 # What reading a pickle may take, in a process of its own: a frame takes a few bytes of memory for each of the pickle's
 # (texts that it repeats take 2 there and 8 here), and a second for tens of MB.
@@ -59,11 +59,11 @@ _MOST_ROWS, _MOST_ROWS_PER_BYTE = 1_000_000, 10  # of Parquet: each has an id of
 
 
 class MetadataError(StudyError):
-    """The metadata contradict themselves about a study."""
+    """The metadata contain contradictory rows for a study."""
 
 
 class Column:
-    """A column as one code a row, shape (rows,), int32, and the text for each code; code -1 is an empty cell."""
+    """A column: one code per row, shape (rows,), int32, and one text per code; code -1 is an empty cell."""
 
     __slots__ = ("_texts", "codes")
 
@@ -72,12 +72,12 @@ class Column:
         self._texts = [*map(as_text, values), ""]  # code -1 finds the last
 
     def text(self, row: int) -> str:
-        """The cell of a row as stripped text."""
+        """The stripped text of a cell."""
         text: str = self._texts[self.codes[row]]
         return text
 
     def distinct(self) -> list[str]:
-        """All texts of the column that are not empty."""
+        """All distinct texts except the empty one."""
         return [text for text in self._texts if text]
 
 
@@ -87,13 +87,13 @@ class Metadata:
     Parameters
     ----------
     rows
-        Row of each study, by `study_key`; None when there is no table at all, and then no study misses its row.
+        Row of each study, by `study_key`; None without a table, in which case no study misses its row.
     columns
         The columns that are used, by name.
     conflicts
-        Studies with several rows that contradict each other: the columns in which they do.
+        For each study with contradictory rows, the columns in which they differ.
     warnings
-        What the user should know of the table, one sentence each.
+        What the user should know about the table, one sentence each.
     annotations
         Whether measurements and report lines are wanted too.
     """
@@ -124,7 +124,7 @@ class Metadata:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should know of the table and of the studies looked up so far, one sentence each."""
+        """What the user should know about the table and the studies looked up so far, one sentence each."""
         count = self._contradicting
         if not count:
             return self._warnings
@@ -133,15 +133,15 @@ class Metadata:
         return (*self._warnings, words)
 
     def lookup(self, study: Study) -> tuple[Acquisition, str]:
-        """What is known of a study from its CSV row and its metadata row together.
+        """What the study CSV and the metadata together say about a study.
 
         Returns
         -------
         acquisition : Acquisition
-            What both say; the study CSV goes first for subject and time.
+            The study CSV takes precedence for subject and time.
         error : str
-            "" or `MISSING`, or an error in the words of the result CSV when the rows contradict each other. The
-            acquisition then holds what the study CSV says.
+            "", `MISSING`, or the error for the result CSV if the rows contradict each other. With an error, the
+            acquisition holds only what the study CSV says.
         """
         error = ""
         try:
@@ -179,7 +179,7 @@ class Metadata:
 
 
 def _contradict(one: str, other: str) -> bool:
-    """Whether two times are a minute or more apart; a time that cannot be read contradicts none."""
+    """Whether two times are a minute or more apart; a time that cannot be read contradicts nothing."""
     times = parse_moment(one), parse_moment(other)
     return None not in times and abs((times[0] - times[1]).total_seconds()) >= _SAME_TIME  # type: ignore[operator]
 
@@ -200,7 +200,7 @@ def read_metadata(path: Path | None, study_id_col: str, *, annotations: bool = F
     Raises
     ------
     ConfigError
-        When the file is missing, of another kind, damaged, without study ids, or a pickle that could run code.
+        When the file is missing, damaged, of an unsupported kind, without study ids, or a pickle that could run code.
     """
     if path is None:
         return Metadata()
@@ -217,7 +217,7 @@ def read_metadata(path: Path | None, study_id_col: str, *, annotations: bool = F
         ) from error
     except (pickle.UnpicklingError, EOFError, lzma.LZMAError) as error:
         raise ConfigError(
-            f"metadata: {path} is no pickled data frame that can be read here: {error}. Save it as Parquet."
+            f"metadata: {path} is not a pickled data frame that can be read here: {error}. Save it as Parquet."
         ) from error
     except (pa.ArrowException, ValueError, TypeError, OSError) as error:
         reason = _without_cells(" ".join(str(error)[:3000].split()))[:300]
@@ -229,7 +229,7 @@ def read_metadata(path: Path | None, study_id_col: str, *, annotations: bool = F
 
 
 def _without_cells(words: str) -> str:
-    """The words of pyarrow without the cells that it quotes, which may name a patient."""
+    """A message of pyarrow without the cells that it quotes, which may identify a patient."""
     return re.sub(r"'[^']*'", "'…'", re.sub(r"(columns, got \d+): .*", r"\1", words))
 
 
@@ -246,8 +246,7 @@ def _reader(path: Path) -> _Read:
     if (suffixes[-2:-1] if is_packed(path) else suffixes[-1:]) in ([".pkl"], [".pickle"]):
         return _read_pickle
     raise ConfigError(
-        f"metadata: {path} is of no kind that is understood. "
-        "Its name has to end in .csv, .csv.gz, .parquet, .pkl or .pickle."
+        f"metadata: {path} is not of a supported kind. Its name must end in .csv, .csv.gz, .parquet, .pkl or .pickle."
     )
 
 
@@ -274,7 +273,7 @@ def _read_parquet(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple
         file = pyarrow.parquet.ParquetFile(stream)
         rows = file.metadata.num_rows
         if rows > _MOST_ROWS + _MOST_ROWS_PER_BYTE * path.stat().st_size:
-            raise ValueError(f"it says that it has {rows} rows, which no table of its size has")
+            raise ValueError(f"it claims to have {rows} rows, which no table of its size has")
         # pandas keeps an index of consecutive ids as a range in the schema, not as a column.
         described = (file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
         ranges = {index["name"]: index for index in described if isinstance(index, dict) and index.get("name")}
@@ -325,7 +324,7 @@ def _load_pickle(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[
 
 
 def _used(path: Path, study_id_col: str, wanted: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The column of study ids, and those wanted that the table has."""
+    """The column of study ids, then those of the wanted columns that the table has."""
     ids = study_id_col if study_id_col in names else "study_id"
     if ids not in names:
         wanted_ids = " or ".join(dict.fromkeys([repr(study_id_col), "'study_id'"]))
@@ -384,7 +383,7 @@ def _indexed(path: Path, ids: Sequence[object], columns: dict[str, Column], anno
 
 
 def _conflicts(keys: Sequence[str], rows: dict[str, int], columns: dict[str, Column]) -> dict[str, str]:
-    """Studies of several rows that are not equal in every column that is used."""
+    """For each study with several rows that are not all equal, the columns in which they differ."""
     found: dict[str, str] = {}
     for row, key in enumerate(keys):
         if key and (last := rows[key]) != row:

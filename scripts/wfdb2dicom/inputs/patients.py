@@ -1,4 +1,4 @@
-"""Sex and age of patients from MIMIC-IV's patients.csv, on request only.
+"""Sex and age of patients from MIMIC-IV's patients.csv, which is read only on request.
 
 MIMIC-IV shifts the dates of a patient together: `anchor_age` is the age in the (shifted) `anchor_year`. Ages above 89
 are hidden there: `anchor_age` is then 91, whatever the age.
@@ -21,7 +21,7 @@ _COLUMNS = ("subject_id", "gender", "anchor_age", "anchor_year")
 
 
 class Patient(NamedTuple):
-    """A patient: sex as DICOM codes it, age in years and the year it was that age; "" where unknown."""
+    """A patient: sex as DICOM codes it, age in years, and the year in which it was that; "" where unknown."""
 
     sex: str = ""
     anchor_age: str = ""
@@ -49,7 +49,7 @@ def read_patients(path: Path) -> dict[str, Patient]:
                 if len(row) <= max(places):
                     continue
                 subject, gender, age, year = (row[place].strip() for place in places)
-                if not subject:  # or it would be the patient of every study whose subject is unknown
+                if not subject:  # it would match every study whose subject is unknown
                     continue
                 patient = Patient(sex_code(gender), _whole(age), _whole(year))
                 if found.setdefault(normalise_id(subject, "p"), patient) != patient:
@@ -63,7 +63,7 @@ def read_patients(path: Path) -> dict[str, Patient]:
 
 
 def with_patient(known: Acquisition, patients: Mapping[str, Patient]) -> Acquisition:
-    """An acquisition with the patient of its subject, where the table has one."""
+    """An acquisition with sex and age of its subject, if the table has that subject."""
     sex, age, year = patients.get(known.subject_id, Patient())
     return replace(known, patient_sex=sex, anchor_age=age, anchor_year=year)
 
@@ -81,7 +81,7 @@ def age_at(anchor_age: str, anchor_year: str, year: int) -> str:
 
 
 def _whole(text: str) -> str:
-    """A whole number of at most four digits without fraction (``63.0`` is ``63``), else ""."""
+    """A whole number of at most four digits (``63.0`` is ``63``); "" for anything else."""
     digits, _, fraction = text.partition(".")
     valid = digits.isascii() and digits.isdecimal() and len(digits) <= 4 and not fraction.strip("0")
     return str(int(digits)) if valid else ""

@@ -1,4 +1,4 @@
-"""Studies that would become one file: it cannot be known whose it is, so each of them is refused."""
+"""Studies that would share a file: whose it is cannot be known, so all of them are refused."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Files(NamedTuple):
 
 
 def find_shared(studies: Sequence[Files]) -> Iterator[tuple[int, str]]:
-    """Position and error of each study that shares a record or a DICOM with another, in linear time.
+    """Position and error of each study that shares a record or a DICOM with another one, in linear time.
 
-    DICOM paths are compared as on file systems that ignore case and the form of Unicode (SMB, macOS), wherever the
-    tree lies, so that a tree that was converted here can be copied there.
+    DICOM paths are compared as file systems do that ignore case and the Unicode form (SMB, macOS), on every file
+    system, so that a converted tree can be copied to one of those.
     """
     keys = [(("record", study.record), ("path", _folded(study.path))) for study in studies]
     if all(len({key[n] for key in keys}) == len(keys) for n in range(2)):

@@ -1,7 +1,7 @@
-"""The study CSV: which studies there are, where their records lie and where their DICOMs go.
+"""The study CSV: its studies, where their records lie and where their DICOMs go.
 
-Cells are text and stay text. What is wrong with the file as a whole stops the run (`ConfigError`); what is wrong with
-one row is that study's error and nobody else's.
+Cells are text and stay text. An error in the file as a whole stops the run (`ConfigError`); an error in one row fails
+only that study.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ class Study(NamedTuple):
     Attributes
     ----------
     study_id, subject_id : str
-        Digits where they are numbers; subject_id is "" when unknown. study_id is never empty: a row whose id cannot
-        be used is called ``line-N`` after its line in the CSV.
+        Only digits if they are numbers; subject_id is "" if unknown. study_id is never empty: a row whose id cannot be
+        used is called ``line-N`` after its line in the CSV.
     record : str
         Path of the record without extension, relative to wfdb_dir; without `path`, what the CSV has in its place, for
         people.
     path : str
-        The same as the CSV names it (with or without ``files/``): the DICOM's path without ``.dcm``.
+        The same as in the CSV (with or without ``files/``): the DICOM's path without ``.dcm``.
     ecg_time : str
         See `wfdb2dicom.acquisition.stated_time`; "" when unknown.
     error : str
-        Why the study cannot be converted, in the words of the result CSV; "" if nothing is known against it. Then
-        path may be empty.
+        Why the study cannot be converted, as the result CSV says it; "" if no reason is known. With an error, path
+        may be empty.
     sex, age : str
         Of the columns for them: CS ``M``, ``F`` or ``O``, and whole years; "" when unknown.
     """
@@ -70,12 +70,12 @@ class Study(NamedTuple):
 
 
 def path_prefix(dcm_dir: str) -> str:
-    """What the relative path of a DICOM is appended to, so that the path is also the name of a target."""
+    """The prefix to which a DICOM's relative path is appended, so that the result is also the name of a target."""
     return "" if dcm_dir == "." else os.path.join(dcm_dir, "")
 
 
 class StudyTable(NamedTuple):
-    """The studies of a study CSV, in its order, and what the user should know of them, one sentence each."""
+    """The studies of a study CSV, in its order, and what the user should know about them, one sentence each."""
 
     studies: list[Study]
     warnings: tuple[str, ...]
@@ -92,7 +92,7 @@ def read_studies(input_csv: Path, columns: StudyColumns, wfdb_dir: Path, locator
         then MIMIC-IV-ECG's layout of subject and study, or the records that RECORDS in wfdb_dir lists by name.
     wfdb_dir : Path
     locator : Locator, optional
-        For wfdb_dir, of a caller that wants to know what it asks.
+        For wfdb_dir, if the caller needs to know what was looked up.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def _cell(row: list[str], place: int) -> str:
 
 
 def _interpret(studies: list[Study]) -> tuple[str, ...]:
-    """Put DICOM's values in the place of the cells for sex and age; warnings about those that have none."""
+    """Replace the cells for sex and age by DICOM's values, and return warnings about cells that have none."""
     sexes, of_sexes = read_sexes(study.sex for study in studies)
     ages, of_ages = read_ages(study.age for study in studies)
     studies[:] = [study._replace(sex=sexes[study.sex], age=ages[study.age]) for study in studies]
@@ -148,7 +148,7 @@ def _interpret(studies: list[Study]) -> tuple[str, ...]:
 
 
 def check_beginning(input_csv: Path, columns: StudyColumns, records_listed: Callable[[], bool]) -> StudyColumns:
-    """The columns that are read, "" for those that the file does not have; without reading more than its first row.
+    """The columns that are read, "" for those that the file does not have; only its first row is read.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def check_beginning(input_csv: Path, columns: StudyColumns, records_listed: Call
     Raises
     ------
     ConfigError
-        That of `read_studies`, for what these show.
+        As `read_studies`, as far as column names and the first row show it.
     """
     places, _, _ = _begin(input_csv, columns, records_listed)
     header, _ = iter_rows(input_csv)
@@ -212,9 +212,9 @@ def _path_column(header: list[str], row: list[str], columns: StudyColumns) -> in
 
 
 def _place(locator: Locator, cell: str | None, subject_id: str, study_id: str) -> tuple[str, str, str]:
-    """Record, path and subject of a row, in which all three say the same of patient and study."""
+    """Record, path and subject of a row, after checking that they agree about patient and study."""
     if subject_id and not _SUBJECT.fullmatch(subject_id):
-        raise IdError(f"subject_id {subject_id[:80]!r} is no identifier")
+        raise IdError(f"subject_id {subject_id[:80]!r} is not an identifier")
     record, path = locator.rebuild(subject_id, study_id) if cell is None else locator.locate(cell)
     if path.endswith(f"/p{subject_id}/s{study_id}/{study_id}"):
         return record, path, subject_id

@@ -14,11 +14,11 @@ _USUAL_ID = re.compile(r"[0-9]{8,9}")
 
 
 class IdError(StudyError):
-    """An id that is missing or no identifier."""
+    """An id that is missing or is not an identifier."""
 
 
 def identify(cell: str, line: int) -> tuple[str, str]:
-    """The study_id of a row from its cell and line, and the error for a cell that is no id.
+    """The study_id of a row from its cell and line, and the error for a cell that is not an id.
 
     The study_id is what `wfdb2dicom.inputs.studies.Study`, plan and receipt call the row.
     """

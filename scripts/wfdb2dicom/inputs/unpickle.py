@@ -1,8 +1,8 @@
-"""Data frames from pickles, without running what else a pickle may hold.
+"""Data frames from pickles, without running other code that a pickle may contain.
 
-Loading a pickle calls whatever function it names. Here it may name exactly those classes and functions that pandas
-1 to 3, numpy and pyarrow themselves write for a frame of numbers, texts and times, and nothing else: no module as a
-whole, no attribute of a listed class, no ``getattr``.
+Loading a pickle calls whatever functions it names. Here it may name only the classes and functions that pandas 1 to 3,
+numpy and pyarrow write for a frame of numbers, texts and times: no module as a whole, no attribute of a listed class,
+no ``getattr``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _NAMES = {
 }
 _ALLOWED = frozenset((module, name) for module, names in _NAMES.items() for name in names.split())
 
-# Names that older versions wrote, and where they are today (as pandas.compat.pickle_compat has them).
+# Names that older versions wrote, and their names today (from pandas.compat.pickle_compat).
 _MOVED = {
     ("numpy.core.multiarray", "_reconstruct"): ("numpy._core.multiarray", "_reconstruct"),
     ("numpy.core.multiarray", "scalar"): ("numpy._core.multiarray", "scalar"),
@@ -74,20 +74,20 @@ _PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # protocols 0 to
 
 
 class Refused(pickle.UnpicklingError):
-    """A pickle that names what no table of measurements needs."""
+    """A pickle that names something that no table of measurements needs."""
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """The bytes of protocols 0 to 2, which are written as latin-1 text; no other codec is to be had."""
+    """Bytes as protocols 0 to 2 write them, as Latin-1 text; no other codec is allowed."""
     if encoding not in ("latin1", "latin-1"):
         raise Refused(f"the codec {encoding!r}")
     return _codecs.encode(text, "latin-1")
 
 
 def _restore_array(data: Any) -> pa.Array:
-    """An arrow array of texts, numbers or times, whose offsets lie within its buffers.
+    """An arrow array of texts, numbers or times whose offsets lie within its buffers.
 
-    Arrow's own function trusts whatever it is given: it reads anywhere, and crashes.
+    Arrow's own function does not check its arguments: it reads from anywhere in memory, and crashes.
     """
     kind, length, nulls, offset, buffers, children, dictionary = data
     if children or dictionary is not None or not isinstance(kind, pa.DataType) or pa.types.is_nested(kind):
@@ -102,14 +102,14 @@ def _restore_array(data: Any) -> pa.Array:
 
 
 def _bytearray(*arguments: Any) -> bytearray:
-    """Bytes that the pickle holds; a mere number of bytes would be memory for nothing."""
+    """Bytes that the pickle contains; a bare length would allocate memory for nothing."""
     if arguments and isinstance(arguments[0], int):
         raise Refused(f"a bytearray of {arguments[0]} bytes")
     return bytearray(*arguments)
 
 
 def _reconstruct(kind: Any, shape: Any, dtype: Any) -> Any:
-    """The empty array that numpy then fills; any other shape would be memory for nothing."""
+    """The empty array that numpy fills later; any other shape would allocate memory for nothing."""
     if shape != (0,):
         raise Refused(f"an array of the shape {shape!r}")
     return np._core.multiarray._reconstruct(kind, shape, dtype)  # type: ignore[attr-defined]

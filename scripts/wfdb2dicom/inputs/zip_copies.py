@@ -1,4 +1,4 @@
-"""Copies of single files of a ZIP for what needs a file of its own, such as a list of digests."""
+"""Copies of single members of a ZIP, such as a study CSV or a list of digests, for code that needs a file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ COPIES = Path("results/inputs")
 
 
 def copy_of_member(zip_path: str, name: str) -> str:
-    """A copy of one file of a ZIP, as old as the ZIP; "" where the ZIP has no such file.
+    """A copy of one member of a ZIP, with the modification time of the ZIP; "" if the ZIP has no such member.
 
-    It is written only when the ZIP is another one than that of the last copy.
+    It is written only if the ZIP has another modification time than the last copy.
 
     Raises
     ------
