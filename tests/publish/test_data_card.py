@@ -124,6 +124,17 @@ def test_many_shapes_are_summed_up(figures: Figures) -> None:
     assert "| 10 others |  |  | 155 |" in card(replace(figures, shapes=_common(shapes)))
 
 
+def test_every_configuration_of_a_collection_says_what_must_be_known(project: Path, figures: Figures) -> None:
+    configurations = sorted((project / "datasets").glob("*.yaml"))
+    assert len(configurations) > 5
+    for path in [*configurations, project / "tests/data/demo/config.yaml"]:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))["publish"]
+        text = card(figures, given)
+        assert given["name"] in text and f"{given['license']} (<{given['license_url']}>)" in text, path
+        for words in (*given.get("citation", ()), *given.get("notes", ()), given.get("attribution", "")):
+            assert words in text, path
+
+
 def test_options_that_it_does_not_list_exist(project: Path) -> None:
     schema = yaml.safe_load((project / "workflow/schemas/config.schema.yaml").read_text())["properties"]
     assert [name for name in data_card._NOT_LISTED if name not in schema] == []
