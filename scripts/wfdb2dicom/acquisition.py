@@ -28,6 +28,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from wfdb2dicom.errors import ArgumentError
@@ -109,7 +110,7 @@ class Acquisition:
 
     def to_json(self) -> str:
         """Compact JSON of the fields that are not empty, with sorted keys, so that equal values give equal text."""
-        return _encode({name: value for name in _SORTED_FIELDS if (value := getattr(self, name))})
+        return _encode({name: value for name, value in zip(_SORTED_FIELDS, _values(self), strict=True) if value})
 
     @classmethod
     def from_json(cls, text: str) -> Acquisition:
@@ -123,6 +124,7 @@ class Acquisition:
 
 
 _SORTED_FIELDS = sorted(f.name for f in fields(Acquisition))
+_values = attrgetter(*_SORTED_FIELDS)  # one call for all of them: it is made for each study
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
