@@ -24,7 +24,7 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--input_csv", required=True, help="CSV of the studies")
     add("--output_csv", required=True, help="copy of it with two more columns")
-    add("--wfdb_dir", required=True, help="folder of the WFDB tree")
+    add("--wfdb_dir", required=True, help="folder of the WFDB tree, or the ZIP of it")
     add("--dcm_dir", required=True, help="folder for the DICOM files")
     add("--df_info_pkl", required=True, help="machine_measurements or its preprocessed frame: pickle, CSV or Parquet")
     add("--study_id_col", default="study_id")
