@@ -13,6 +13,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: ``1 study``, ``12,288 studies``; `many` is `one` with an s unless it is given."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def share(count: int, total: int) -> str:
     """A part as a percentage: ``1.8 %``, and never 0 % or 100 % for what is not."""
     percent = 100 * count / max(1, total)

@@ -11,6 +11,7 @@ from wfdb2dicom.inputs import measurements, studies
 from wfdb2dicom.inputs.measurements import MISSING
 from wfdb2dicom.results.remedies import remedy
 from wfdb2dicom.results.summary import OutcomeCounts, failure_message, summary_text
+from wfdb2dicom.words import counted
 
 _CONVERTING = [module.__name__ for module in (errors, measurements, studies)]
 UNFORESEEN = remedy("KeyError")
@@ -115,3 +116,11 @@ def test_as_many_failures_as_max_failed_says_are_allowed(
 ) -> None:
     said = failure_message({"failed": failed, "studies": studies, "error_log": "e"}, max_failed)
     assert (said == "") is good
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 studies"), (1, "1 study"), (2, "2 studies"), (800_035, "800,035 studies")]
+)
+def test_a_number_agrees_with_its_noun(number: int, text: str) -> None:
+    assert counted(number, "study", "studies") == text
+    assert counted(number, "finding") == text.replace("study", "finding").replace("studies", "findings")

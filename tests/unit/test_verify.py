@@ -34,7 +34,7 @@ def check(folder: Path) -> verify.Verification:
 
 
 def test_what_holds_is_no_finding(converted: Path) -> None:
-    assert str(check(converted)).startswith("verify: 2 DICOM objects, 0 do not hold")
+    assert str(check(converted)).startswith("verify: 2 DICOM objects checked, 0 findings")
 
 
 def test_a_planned_batch_without_a_receipt_is_a_finding(converted: Path) -> None:

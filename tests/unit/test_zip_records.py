@@ -230,7 +230,7 @@ def test_verify_reads_the_zip(run: ZipRun) -> None:
     run.plan(run.zip)
     run.convert()
     outcome = verify.run(run.plans, run.receipts, run.folder / "verify.tsv", workers=1)
-    assert str(outcome).startswith("verify: 5 DICOM objects, 0 do not hold")
+    assert str(outcome).startswith("verify: 5 DICOM objects checked, 0 findings")
     damage(run.zip, "a/100.dat")
     outcome = verify.run(run.plans, run.receipts, run.folder / "verify.tsv", workers=1)
     assert [finding.study_id for finding in outcome.findings] == ["100"]

@@ -68,7 +68,7 @@ def test_a_target_of_no_study_is_refused(work: Work) -> None:
 
 
 def test_verify_finds_what_does_not_hold_and_repairs_nothing(work: Work) -> None:
-    assert "verify: 22 DICOM objects, 0 do not hold" in work.run("verify").output
+    assert "verify: 22 DICOM objects checked, 0 findings" in work.run("verify").output
     work.dicom(FIRST).unlink()
     content = bytearray(work.dicom(FIRST + 1).read_bytes())
     content[-7] ^= 1
@@ -83,5 +83,5 @@ def test_verify_finds_what_does_not_hold_and_repairs_nothing(work: Work) -> None
     assert found[str(FIRST)] == "the file is missing"
     assert found[str(FIRST + 1)] == "samples differ from the source's"
     assert re.search("SOP Instance UID|bytes that its source gives", found[str(FIRST + 2)])  # UIDs differ in length
-    assert "3 do not hold: results/verify.tsv" in run.output
+    assert "3 findings: results/verify.tsv" in run.output
     assert changed(before, work.dicoms()) == set()

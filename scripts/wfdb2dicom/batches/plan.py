@@ -40,6 +40,7 @@ from wfdb2dicom.records.zip_index import ZipIndex, ZipRecord
 from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.paths import is_zip
 from wfdb2dicom.system.pool import map_in_order
+from wfdb2dicom.words import counted
 
 # A batch of this size has a plan file of some 1.3 MB, which Snakemake still compares by content (profiles/default).
 LARGEST_BATCH = 4096
@@ -63,8 +64,8 @@ class PlanSummary:
     def __str__(self) -> str:
         known = f", {self.failed} of them cannot be converted" if self.failed else ""
         again = f", {self.again} to run again" if self.again else ""
-        batches = "1 batch" if self.batches == 1 else f"{self.batches} batches"
-        lines = [f"plan: {self.studies} studies{known}, {batches}{again}"]
+        batches = counted(self.batches, "batch", "batches")
+        lines = [f"plan: {counted(self.studies, 'study', 'studies')}{known}, {batches}{again}"]
         return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
 
 

@@ -21,6 +21,7 @@ from wfdb2dicom.system.pool import map_in_order
 from wfdb2dicom.system.regular_file import file_digest
 from wfdb2dicom.system.table import encode_table
 from wfdb2dicom.system.whole_file import replace_file
+from wfdb2dicom.words import counted
 
 _CHUNK = 128  # studies handed to a process at once
 
@@ -35,14 +36,15 @@ class Discrepancy(NamedTuple):
 
 @dataclass(frozen=True)
 class Verification:
-    """How many DICOM objects were checked, and what does not hold."""
+    """How many DICOM objects were checked, and what was found."""
 
     checked: int
     findings: list[Discrepancy]
     table: Path
 
     def __str__(self) -> str:
-        return f"verify: {self.checked} DICOM objects, {len(self.findings)} do not hold: {self.table}"
+        found = counted(len(self.findings), "finding")
+        return f"verify: {counted(self.checked, 'DICOM object')} checked, {found}: {self.table}"
 
     def examples(self, count: int = 5) -> str:
         """The first findings, one per line, without their paths, which may name patients."""

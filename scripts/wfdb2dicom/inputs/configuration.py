@@ -133,13 +133,6 @@ def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False)
     ConfigError
         Names key, value and remedy.
     """
-    for key in INPUT_FILES:
-        path = Path(options[key])
-        if not options[key] or (may_be_made_later and not path.exists()):
-            continue
-        if not path.is_file():
-            kind = "is a folder, not a file" if path.is_dir() else "does not exist"
-            raise ConfigError(f"{key}: {options[key]!r} {kind} ({_seen_from(path)}): correct the path")
     folder = Path(options["wfdb_dir"])
     if folder.exists() and not folder.is_dir():
         require_zip(options["wfdb_dir"])
@@ -148,6 +141,14 @@ def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False)
             f"wfdb_dir: {options['wfdb_dir']!r} does not exist ({_seen_from(folder)}): "
             "name the folder to which the paths in input_csv are relative, or its ZIP"
         )
+    for key in INPUT_FILES:
+        path = Path(options[key])
+        if not options[key] or (may_be_made_later and not path.exists()):
+            continue
+        if not path.is_file():
+            kind = "is a folder, not a file" if path.is_dir() else "does not exist"
+            where = _seen_from(path) + ("" if path.is_absolute() else f", or in wfdb_dir, {options['wfdb_dir']!r}")
+            raise ConfigError(f"{key}: {options[key]!r} {kind} ({where}): correct the path")
     csv = Path(options["input_csv"])
     named = StudyColumns.from_options(options)
     listed = partial(has_records_list, options["wfdb_dir"])

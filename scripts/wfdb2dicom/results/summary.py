@@ -19,6 +19,7 @@ from wfdb2dicom.errors import mask_patient
 from wfdb2dicom.inputs.records_list import RECORDS
 from wfdb2dicom.inputs.zip_copies import COPIES
 from wfdb2dicom.results.remedies import remedy
+from wfdb2dicom.words import counted
 
 FREQUENT = 5  # kinds of error that a summary names
 _PACKAGES = ("pydicom", "wfdb", "numpy", "pandas", "pyarrow", "snakemake")
@@ -142,8 +143,9 @@ def summary_text(summary: dict[str, Any], max_failed: float, folder: str = "") -
     """The summary as the end of a run shows it; `folder` is that of the run, as seen by whoever started it."""
     lines = [
         "",
-        f"{summary['studies']} studies: {summary['succeeded']} DICOM objects ({size_words(summary['bytes'])}), "
-        f"{summary['failed']} failed ({_share(summary)}; max_failed allows {100 * max_failed:.4g} %)",
+        f"{counted(summary['studies'], 'study', 'studies')}: {counted(summary['succeeded'], 'DICOM object')} "
+        f"({size_words(summary['bytes'])}), "
+        f"{summary['failed']:,} failed ({_share(summary)}; max_failed allows {100 * max_failed:.4g} %)",
         f"the run that made the tables: {summary['converted']} converted, "
         f"{_batches(summary['batches_run'], summary['batches'])}, "
         f"{summary['seconds']:.1f} s" + _rate(summary),
@@ -188,7 +190,7 @@ def failure_message(summary: dict[str, Any], max_failed: float, folder: str = ""
     if summary["failed"] <= Fraction(str(max_failed)) * summary["studies"]:
         return ""
     return (
-        f"{summary['failed']} of {summary['studies']} studies failed ({_share(summary)}), "
+        f"{summary['failed']:,} of {counted(summary['studies'], 'study', 'studies')} failed ({_share(summary)}), "
         f"more than max_failed allows ({100 * max_failed:.4g} %).\n"
         f"All results are kept; {os.path.join(folder, summary['error_log'])} lists every failure.\n"
         "Next: fix what the errors name and run again (only those studies are converted then), "
@@ -202,7 +204,7 @@ def _share(summary: dict[str, Any]) -> str:
 
 def _rate(summary: dict[str, Any]) -> str:
     rate = summary["studies_per_second"]
-    return f", {rate:.0f} studies/s" if rate else ""
+    return f", {counted(round(rate), 'study', 'studies')}/s" if rate else ""
 
 
 def table_name(path: str) -> str:
