@@ -1,4 +1,5 @@
-"""An ECG read back from its DICOM object: as numbers (`ecg`), a page (`layout`, `draw`) or a WFDB record (`restore`).
+"""An ECG read back from its DICOM object: as numbers (`ecg`), a page or a WFDB record (`restore`).
 
-Nothing here needs the record or the workflow.
+`layout` says where things go on a page and `content` what they are; `draw` makes PNG, PDF and SVG of it, `small_svg` an
+SVG of few bytes for the report. Nothing here needs the record or the workflow.
 """

@@ -155,9 +155,10 @@ def _draw_footer(sheet: Sheet, ecg: Ecg, page: Page) -> None:
         f"{frequencies} samples/s",
     )
     sheet.text(GRID.left, 11.4, (2 * GAP).join(scale), color=INK, size=10, weight="bold")
-    lines = wrap("  ·  ".join(page.notes), _NOTE_CHARACTERS, max_lines=2, placeholder=" …")
-    for number, line in enumerate(lines):
-        sheet.text(GRID.left, 7.8 - 2.6 * number, line, color=INK, size=7)
+    notes = "  ·  ".join(page.notes)
+    size = 8 if len(notes) <= _NOTE_CHARACTERS * 7 // 8 else 7
+    for number, line in enumerate(wrap(notes, _NOTE_CHARACTERS, max_lines=2, placeholder=" …")):
+        sheet.text(GRID.left, 7.6 - 2.6 * number, line, color=INK, size=size)
     sheet.text(GRID.left, 2.2, f"SOP Instance UID {ecg.sop_instance_uid}", color=QUIET, size=6)
     drawn = f"Drawn from the DICOM object by wfdb2dicom {__version__}. Not for diagnosis."
     sheet.text(GRID.right, 2.2, drawn, color=QUIET, size=6, ha="right")
