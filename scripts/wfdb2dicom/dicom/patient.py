@@ -43,17 +43,18 @@ def find_patient_id(header: Header, acquisition: Acquisition, options: Options) 
     return study or named, False
 
 
-def find_sex_and_age(header: Header, acquisition: Acquisition, options: Options, year: int | None) -> tuple[str, str]:
+def find_sex_and_age(header: Header, known: Acquisition, options: Options, year: int | None) -> tuple[str, str]:
     """Patient's Sex (CS) and Patient's Age (AS), "" where no source of ``sex_and_age_from`` states them.
 
     Parameters
     ----------
+    known : Acquisition
+        What the tables state.
     year : int or None
-        That of the recording, None when it is not known.
+        Year of the recording, None when it is not known.
     """
-    known = acquisition
-    tables = known.column_sex or known.column_age or known.patient_sex or known.anchor_age
-    if not (tables or comments.mention_sex_or_age(header.text)):
+    in_tables = known.column_sex or known.column_age or known.patient_sex or known.anchor_age
+    if not (in_tables or comments.mention_sex_or_age(header.text)):
         return "", ""
     sex = age = ""
     for source in options.sex_and_age_from:
