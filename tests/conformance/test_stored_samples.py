@@ -1,6 +1,7 @@
 """Objects whose samples are not the record's own: baselines subtracted, invalid samples held. Both can be undone."""
 
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,7 @@ from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, write_plan, write_rec
 from wfdb2dicom.checks.checked_objects import read_checked
 from wfdb2dicom.checks.roundtrip import roundtrip
 from wfdb2dicom.checks.sample import ALL
+from wfdb2dicom.cli import info
 from wfdb2dicom.conformance.checker import check_file
 from wfdb2dicom.conformance.source import check_source
 from wfdb2dicom.dicom.options import Options
@@ -201,3 +203,14 @@ def test_the_issuer_keeps_patients_apart(gaps: Path, tmp_path: Path, complaints:
     convert_record(gaps, tmp_path / "x.dcm", WHO, Options(issuer_of_patient_id="MIMIC-IV"))
     assert dcmread(tmp_path / "x.dcm").IssuerOfPatientID == "MIMIC-IV"
     assert check_file(tmp_path / "x.dcm") == [] and complaints(tmp_path / "x.dcm") == []
+
+
+def test_info_tells_what_was_done_to_the_samples(
+    gaps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    convert_record(gaps, tmp_path / "x.dcm", WHO, BOTH)
+    assert info.run(Namespace(source=tmp_path / "x.dcm")) == 0
+    said = capsys.readouterr().out
+    assert "invalid samples:  II 4, V1 7\n" in said
+    steps = "Baselines were subtracted from the samples: 100, 100, 100; Invalid samples were replaced by"
+    assert f"steps:            Converted from a WFDB record; {steps} the last valid value\n" in said

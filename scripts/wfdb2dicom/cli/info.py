@@ -134,7 +134,9 @@ def _of_object(path: Path) -> list[tuple[str, str]]:
     lines.append(("filters", ecg.filters or "not given"))
     lines.append(("invalid samples", _counts({trace.label: trace.invalid for trace in ecg.traces if trace.invalid})))
     lines.append(("flat leads", ", ".join(trace.label for trace in ecg.traces if trace.flat) or "none"))
-    return lines
+    contributions = dataset.get("ContributingEquipmentSequence") or ()
+    steps = [item.ContributionDescription for item in contributions if "ContributionDescription" in item]
+    return [*lines, *([("steps", "; ".join(steps))] if steps else [])]
 
 
 def _sensitivities(dataset: Dataset) -> Iterable[tuple[str, str]]:
