@@ -21,7 +21,7 @@ _MOST_REASONS = 8
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A slow example is no failure: machines differ, and the tests assert no times.
+# A slow example is not a failure: machines differ.
 settings.register_profile("wfdb2dicom", deadline=None)
 settings.load_profile("wfdb2dicom")
 
@@ -83,7 +83,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _outside(name: str, variable: str, default: Path) -> Path:
-    """A folder that is no part of the project; the test is skipped, with the remedy, where it is absent."""
+    """A folder outside the project; the test is skipped, with the remedy, where it is absent."""
     folder = Path(os.environ.get(variable) or default)
     if not folder.is_dir():
         pytest.skip(f"no {name} in {folder}: set {variable} to the folder that holds them")
@@ -105,7 +105,11 @@ def demo() -> Path:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real WFDB records (CinC Challenge, PTB-XL, LUDB, wfdb-python's samples)."""
-    return _outside("real WFDB records", "WFDB2DICOM_SHARED_DATA", ROOT.parent / "shared" / "data")
+    return _outside(
+        "real WFDB records (PhysioNet's challenge-2021, ptb-xl and ludb)",
+        "WFDB2DICOM_SHARED_DATA",
+        ROOT.parent / "shared" / "data",
+    )
 
 
 @pytest.fixture(scope="session")

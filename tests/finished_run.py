@@ -1,4 +1,4 @@
-"""What a process said that has ended, for the tests that run Snakemake or one of its jobs."""
+"""Exit status and output of a finished process, in the tests that run Snakemake or one of its jobs."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the README shows runs as it stands: its commands on a small ZIP, its Python on a record of the demo."""
+"""What the README shows runs unchanged: its commands on a small ZIP, its Python on a record of the demo."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Every block of docs/recipes.md runs as it stands, and does what its text says."""
+"""Every block of docs/recipes.md runs unchanged, and does what its text says."""
 
 import csv
 import gzip

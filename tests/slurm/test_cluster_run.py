@@ -172,7 +172,7 @@ def nodes_up(plain_cluster: Cluster) -> Iterator[Cluster]:
 def test_two_copies_of_a_batch_at_once_make_the_same_whole_result(
     nodes_up: Cluster, config: dict[str, object], local: Work, tmp_path: Path
 ) -> None:
-    """slurmd dies, its job goes on, and Slurm starts the job once more elsewhere."""
+    """slurmd dies, its job continues, and Slurm starts the job once more elsewhere."""
     cluster = nodes_up
     work = Work(tmp_path / "twice", config | {"studies_per_job": STUDIES}, cluster)
     batch = "001-000"

@@ -1,4 +1,4 @@
-/* System calls that fail now and then, for the processes that load this with LD_PRELOAD.
+/* System calls that fail now and then, in the processes that load this with LD_PRELOAD.
 
    TORTURE_ROOTS  folders, separated by ':', absolute and resolved; calls on anything else are left alone
    TORTURE_RATE   of how many calls one fails

@@ -122,7 +122,7 @@ def test_binary_in_place_of_a_header_is_not_echoed() -> None:
     [
         ("08:44:00 23/07/2180", datetime(2180, 7, 23, 8, 44)),
         ("8:44:00.25 3/7/2180", datetime(2180, 7, 3, 8, 44, 0, 250000)),
-        ("08:44:00", None),  # a time without a date is no moment
+        ("08:44:00", None),  # a time without a date is not a moment
         ("12-May-2020 12:33:59", datetime(2020, 5, 12, 12, 33, 59)),
         ("2-MAY-2020 12:33:59.25 ", datetime(2020, 5, 2, 12, 33, 59, 250000)),
         ("12-Mai-2020 12:33:59", None),

@@ -28,7 +28,7 @@ from wfdb2dicom.system.stable_storage import StableStorage
 _DEATH_SECONDS = 5.0
 _LOOK_SECONDS = 1.0  # at most so long no deadline is looked at
 _STOPPED_SECONDS = 1.0  # a wait that takes so much longer than asked for was no wait of this process's own
-_MOST_EARLY_DEATHS = 4  # workers in a row that may die before their first study, which is no fault of a study
+_MOST_EARLY_DEATHS = 4  # workers in a row that may die before their first study, which no study is to blame for
 _CHUNK = 64  # studies handed to a worker at once; the next chunk waits in its pipe while it works
 # Forking costs a millisecond and shares what is imported; where fork is unsafe a fresh interpreter is started.
 _CHILDREN: set[Any] = process._children  # type: ignore[attr-defined]
@@ -97,7 +97,7 @@ class Supervisor:
         self._workers: list[_Worker] = []
         self._waiting: deque[int] = deque()
         self._early_deaths = 0  # workers in a row that died before their first study
-        self._listening = 0.0  # since when: what a disk that is being synced holds up is no study's fault
+        self._listening = 0.0  # since when: no study is to blame for waiting while a disk is synced
 
     def run(self, todo: list[int], workers: int) -> None:
         """Have the studies of these numbers converted by so many workers.
