@@ -11,8 +11,9 @@ rule publish:
     params:
         command=command("publish"),
         folders=arguments("dcm_dir", "wfdb_dir", "max_failed"),
+        seen_from=untracked(f"--folder={DIRECTORY}"),
         publish=f"--publish={json.dumps(config['publish'], sort_keys=True)}",
     shell:
-        "{params.command} {params.folders:q} {params.publish:q} --workers={threads} --plans=results/plan"
+        "{params.command} {params.folders:q} {params.seen_from:q} {params.publish:q} --workers={threads} --plans=results/plan"
         " --receipts=results/receipts --manifest=results/manifest.parquet --summary=results/summary.json"
         " --digests=results/.results.json --state=results/.publication.json 2>> {log:q} | tee -a {log:q}"

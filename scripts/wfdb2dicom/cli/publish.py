@@ -13,6 +13,8 @@ example:
 
 import argparse
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 from wfdb2dicom.cli import program
@@ -31,11 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, required=True, help="file for the digests of what is written")
     parser.add_argument("--publish", type=json.loads, default={}, help="the option publish as JSON")
     parser.add_argument("--max-failed", type=float, default=0.05, help="share of the studies that may fail")
+    parser.add_argument("--folder", default="", help="folder to name in front of dcm_dir at the end")
     parser.add_argument("--workers", type=int, default=1, help="processes that verify, if publish asks for that")
 
 
 def run(args: argparse.Namespace) -> int:
     """Publish."""
     program.without_pandas()
-    print(publish(PublishOptions(**vars(args))))
+    options = vars(args)
+    seen_from = options.pop("folder")
+    published = publish(PublishOptions(**options))
+    print(replace(published, folder=os.path.join(seen_from, published.folder)))
     return 0
