@@ -60,10 +60,10 @@ def offset_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A record with baselines other than 0 and a different gain for each lead, as LUDB and PTB have them."""
     record = tmp_path_factory.mktemp("wfdb") / "offset"
     leads = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
-    time = np.arange(2000) / 500
+    time = np.arange(5000) / 500
     samples = np.stack([np.round(400 * np.sin(2 * np.pi * (1 + n / 5) * time) + 37 * n) for n in range(12)], axis=1)
     samples = samples.astype("<i2")
-    lines = ["offset 12 500 2000 09:30:15 02/01/2150"]
+    lines = ["offset 12 500 5000 09:30:15 02/01/2150"]
     for n, lead in enumerate(leads):
         total = int(samples[:, n].astype("<u2").sum(dtype="<u2"))
         lines.append(f"offset.dat 16 {698.5 + 31.25 * n!r}({37 * n - 150})/mV 16 0 {samples[0, n]} {total} 0 {lead}")

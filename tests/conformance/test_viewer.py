@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pydicom
 import pytest
 import wfdb
@@ -236,7 +237,7 @@ def assert_drawn(shown: Shown, record: Any, place_of: dict[str, str]) -> None:
         for name, signal in zip(record.sig_name, record.p_signal.T, strict=True)
     }
     for name, (zero, tops, bottoms, inked) in shown.traces.items():
-        line = np.array([tops, bottoms]).T
+        line = np.array([tops, bottoms], float).T  # null, where there is no stroke, is NaN
         assert np.isfinite(line).all() and all(inked), f"the line of {name} has holes"
         pixels = zero / 10  # the viewer's for a millivolt: a tenth of the row's distance from the top
         off = {lead: pixels_off(line, zero - values * pixels) for lead, values in millivolts.items()}
@@ -265,3 +266,19 @@ def test_in_the_order_of_mimic_it_draws_avl_and_avf_beside_each_others_name(
     study_id, record = whole(records)[0]
     assert record.sig_name[4:6] == ["aVF", "aVL"]
     assert_drawn(show(dicoms[study_id], STANDARD), record, {"aVL": "aVF", "aVF": "aVL"})
+
+
+def test_with_both_options_baselines_and_invalid_samples_are_drawn_where_they_belong(
+    show: Callable[..., Shown], offset_record: Path, tmp_path: Path
+) -> None:
+    """By default, `baseline: source` and `invalid_samples: keep`, they are drawn elsewhere; see docs/viewers.md."""
+    source = wfdb.rdrecord(str(offset_record), physical=False)
+    source.d_signal[1000:1100, 1] = -32768
+    source.record_name, source.file_name, source.checksum = "gap", ["gap.dat"] * 12, source.calc_checksum()
+    source.wrsamp(write_dir=str(tmp_path))
+    options = Options(lead_order="standard", baseline="zero", invalid_samples="hold")
+    convert_record(tmp_path / "gap", tmp_path / "gap.dcm", from_row({}), options)
+    record = wfdb.rdrecord(str(tmp_path / "gap"))
+    assert np.isnan(record.p_signal).sum() == 100
+    record.p_signal = pd.DataFrame(record.p_signal).ffill().to_numpy()
+    assert_drawn(show(tmp_path / "gap.dcm", STANDARD), record, {})
