@@ -75,7 +75,7 @@ class ZipIndex:
             return ZipRecord("-,-", "", describe(error))
         sources = [f"{member.size}:{member.crc}" for member in files.values()]
         folder = os.path.dirname(record)
-        members = {os.path.relpath(name, folder or "."): member for name, member in files.items()}
+        members = {_relative(name, folder): member for name, member in files.items()}
         return ZipRecord(",".join(sources if len(sources) > 1 else [*sources, "-"]), members_text(members), "")
 
     def _named(self, record: str, fd: int) -> dict[str, Member]:
@@ -99,3 +99,9 @@ class ZipIndex:
         hint = f"; the ZIP has {other!r}, so correct the path in input_csv" if other else ""
         missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.path.join(self._path, name))
         return describe(missing) + hint
+
+
+def _relative(path: str, folder: str) -> str:
+    """`os.path.relpath`, many times as fast for nearly all files: those in the record's own folder."""
+    parent, _, name = path.rpartition("/")
+    return name if parent == folder else os.path.relpath(path, folder or ".")
