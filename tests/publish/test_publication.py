@@ -101,7 +101,10 @@ def _own_results() -> None:
         (_plan_a_study_otherwise, "is not the receipt of"),
         (lambda: STUDY.unlink(), "study 94000001: its object is missing"),
         (lambda: os.utime(STUDY, ns=(0, 0)), "study 94000001: its object is not the file that was written"),
-        (lambda: STUDY.with_name("left.dcm").write_bytes(b""), r"1 DICOM files of no study(?s:.*)s94000001/left\.dcm"),
+        (
+            lambda: STUDY.with_name("left.dcm").write_bytes(b""),
+            r"1 DICOM files of no study(?s:.*)\ns94000001/left\.dcm",
+        ),
         (lambda: Path("dicom/top.dcm").write_bytes(b""), r"1 DICOM files of no study(?s:.*)top\.dcm"),
         (lambda: Path("results/manifest.parquet").unlink(), "manifest.parquet is not what the last run wrote"),
         (lambda: Path("results/summary.json").write_text("{}"), "summary.json is not what the last run wrote"),

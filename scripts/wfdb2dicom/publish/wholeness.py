@@ -147,7 +147,8 @@ def _require_no_others(dcm_dir: str, objects: int, manifest: Path, processes: in
     with pq.ParquetFile(manifest) as file:
         known = {(path or "").removeprefix(prefix) for path in file.read(columns=["dcm_path"])["dcm_path"].to_pylist()}
     others = {os.path.relpath(path, dcm_dir) for path in _objects_below(dcm_dir)} - known
-    examples = "\n".join(f"  {path}" for path in sorted(others)[:EXAMPLES])
+    # Not the whole paths, which may name patients; find shows where a file lies.
+    examples = "\n".join(f"  {'/'.join(path.split('/')[-2:])}" for path in sorted(others)[:EXAMPLES])
     raise NotWhole(
         f"dcm_dir: {dcm_dir} holds {len(others)} DICOM files of no study of this run, which would be published with it:"
         f" move them elsewhere\n{examples}"
