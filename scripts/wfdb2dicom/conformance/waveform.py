@@ -175,6 +175,9 @@ def _check_codes(where: str, channel: Dataset) -> Iterator[Violation]:
         yield Violation(
             where, f"scheme {scheme!r} is neither MDC nor a private one (99…)", f"{source}; PS3.16 section 8"
         )
+    elif not code == meaning == label:
+        message = f"private code {code!r}, Code Meaning {meaning!r} and Channel Label {label!r} are not the same name"
+        yield Violation(where, message, OURS)
     for name, value in (("Code Meaning", meaning), ("Channel Label", label)):
         named = standard.lead_of(value)
         if named and named != code:
