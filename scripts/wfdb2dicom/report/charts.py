@@ -1,29 +1,24 @@
-"""Charts as inline SVG.
+"""Charts as inline SVG, each at the width of a telephone, so that its text is readable there.
 
-Matplotlib draws them: it is maintained, draws the ECG pages too, and gives plain SVG of a few kB that needs neither
-network nor script. (Plotly or Vega would bring 1 to 5 MB of script into every report, and an empty page without it.)
-Every chart is drawn at the width of a telephone, so that its text is readable there, and comes with a table.
+They are three simple kinds, written here because a library costs more than all the rest of a small run's report
+(importing matplotlib and drawing four of them: 0.7 s; Plotly or Vega: 1 to 5 MB of script in every report).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from io import StringIO
-from typing import Any
-
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+import math
+from collections.abc import Callable, Sequence
+from html import escape
 
 from wfdb2dicom.words import share
 
 WIDTH = 340  # CSS pixels
-_ROW, _DPI = 36, 72
+_HEIGHT, _ROW = 230, 36
 _BAR, _TRACK, _INK, _QUIET = "#1f6fb2", "#e6ecf2", "#1b2430", "#4a5568"
-_SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "wfdb2dicom", "font.size": 12, "text.color": _INK}
 _LONGEST_LABEL = 30
+_TOP, _BOTTOM, _RIGHT = 26, 42, 12  # margins of a grid; the left one holds its labels
+_CHARACTER = 7.5  # width of a digit
+_MOST_TICKS = 5
 
 
 def bars(key: str, title: str, counts: Sequence[tuple[str, int]]) -> str:
@@ -45,64 +40,82 @@ def bars(key: str, title: str, counts: Sequence[tuple[str, int]]) -> str:
         An ``svg`` element.
     """
     total = sum(count for _, count in counts) or 1
-    height = _ROW * len(counts) + 4
-    with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=(WIDTH / _DPI, height / _DPI), dpi=_DPI)
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, WIDTH), ylim=(height, 0))
-        axes.axis("off")
-        for place, (label, count) in enumerate(counts):
-            top = place * _ROW
-            axes.barh(top + 26, WIDTH, height=9, color=_TRACK, gid=f"track-{place}")
-            axes.barh(top + 26, WIDTH * count / total, height=9, color=_BAR, gid=f"bar-{place}")
-            short = label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
-            axes.text(0, top + 16, short, parse_math=False)
-            axes.text(WIDTH, top + 16, f"{count:,} ({share(count, total)})", ha="right", color=_QUIET)
-        return _inline(figure, key, title)
+    parts = []
+    for place, (label, count) in enumerate(counts):
+        top = place * _ROW
+        for name, width, color in (("track", WIDTH, _TRACK), ("bar", WIDTH * count / total, _BAR)):
+            path = f"M 0 {top + 21} L {width:.3f} {top + 21} L {width:.3f} {top + 30} L 0 {top + 30} z"
+            parts.append(f'<g id="{key}-{name}-{place}"><path d="{path}" fill="{color}"/></g>')
+        short = label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
+        parts.append(_text(0, top + 16, short, _INK))
+        parts.append(_text(WIDTH, top + 16, f"{count:,} ({share(count, total)})", anchor="end"))
+    return _svg(title, _ROW * len(counts) + 4, parts)
 
 
 def ranking(key: str, title: str, counts: Sequence[int], x_label: str) -> str:
     """The studies of each of many values, the most frequent first; arguments and result as those of `bars`."""
-    with matplotlib.rc_context(_SETTINGS):
-        figure, axes = _grid(x_label, "studies")
-        axes.stairs(counts, [n + 0.5 for n in range(len(counts) + 1)], fill=True, color=_BAR)
-        axes.set_xlim(0.5, len(counts) + 0.5)
-        axes.set_ylim(0, 1.1 * max(counts, default=1))
-        return _inline(figure, key, title)
+    parts, x, y = _grid((0.5, len(counts) + 0.5), max(counts, default=1), x_label, "studies")
+    steps = "".join(f"L {x(n + 0.5):.1f} {y(count):.1f} H {x(n + 1.5):.1f} " for n, count in enumerate(counts))
+    path = f"M {x(0.5):.1f} {y(0):.1f} {steps}V {y(0):.1f} z"
+    return _svg(title, _HEIGHT, [*parts, f'<path id="{key}-values" d="{path}" fill="{_BAR}"/>'])
 
 
 def points(key: str, title: str, xs: Sequence[float], ys: Sequence[float], x_label: str, y_label: str) -> str:
     """A scatter plot from zero upwards; arguments and result as those of `bars`."""
-    with matplotlib.rc_context(_SETTINGS):
-        figure, axes = _grid(x_label, y_label)
-        axes.plot(xs, ys, "o", markersize=5 if len(xs) < 100 else 3, color=_BAR, alpha=0.7, markeredgewidth=0)
-        axes.set_ylim(0, 1.1 * max(ys, default=1) or 1)
-        return _inline(figure, key, title)
+    low, high = min(xs, default=0), max(xs, default=0)
+    margin = 0.04 * (high - low) or 0.5
+    parts, x, y = _grid((low - margin, high + margin), max(ys, default=1), x_label, y_label)
+    size = 2.5 if len(xs) < 100 else 1.5
+    dots = "".join(f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="{size}"/>' for a, b in zip(xs, ys, strict=True))
+    return _svg(title, _HEIGHT, [*parts, f'<g id="{key}-points" fill="{_BAR}" fill-opacity="0.7">{dots}</g>'])
 
 
-def _grid(x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    """A figure with labelled axes on a quiet grid."""
-    figure = Figure(figsize=(WIDTH / _DPI, 230 / _DPI), dpi=_DPI, layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_xlabel(x_label, color=_QUIET)
-    axes.set_title(y_label, loc="left", fontsize=12, color=_QUIET)  # text that is turned is hard to read
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}"))
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.tick_params(colors=_QUIET, length=0)
-    axes.grid(color=_TRACK)
-    axes.set_axisbelow(True)
-    axes.spines[:].set_visible(False)
-    return figure, axes
+_Scale = Callable[[float], float]
 
 
-def _inline(figure: Figure, key: str, title: str) -> str:
-    """The figure as an element of a page: no prologue, ids of its own, a label for screen readers."""
-    stream = StringIO()
-    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = stream.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{key}-", svg)
+def _grid(across: tuple[float, float], most: float, x_label: str, y_label: str) -> tuple[list[str], _Scale, _Scale]:
+    """Labelled axes on a quiet grid, and the place of a value on each; heights begin at zero."""
+    high = 1.1 * most or 1
+    heights = _ticks(0, high)
+    left = 8 + _CHARACTER * max(len(_number(tick)) for tick in heights)
+    bottom = _HEIGHT - _BOTTOM
+
+    def x(value: float) -> float:
+        return left + (WIDTH - _RIGHT - left) * (value - across[0]) / (across[1] - across[0])
+
+    def y(value: float) -> float:
+        return bottom - (bottom - _TOP) * value / high
+
+    parts = []
+    for tick in heights:
+        parts.append(f'<path d="M {left:.1f} {y(tick):.1f} H {WIDTH - _RIGHT}" stroke="{_TRACK}"/>')
+        parts.append(_text(left - 6, y(tick) + 4, _number(tick), anchor="end"))
+    for tick in _ticks(*across):
+        parts.append(f'<path d="M {x(tick):.1f} {_TOP} V {bottom}" stroke="{_TRACK}"/>')
+        parts.append(_text(x(tick), bottom + 17, _number(tick), anchor="middle"))
+    parts.append(_text(left, 14, y_label))  # not turned: that is hard to read
+    parts.append(_text((left + WIDTH - _RIGHT) / 2, _HEIGHT - 6, x_label, anchor="middle"))
+    return parts, x, y
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """At most some five round numbers between two."""
+    size = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
+    step = next(size * n for n in (1, 2, 5, 10) if (high - low) / (size * n) <= _MOST_TICKS)
+    return [n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:g}"
+
+
+def _text(x: float, y: float, text: str, color: str = _QUIET, anchor: str = "start") -> str:
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="{color}">{escape(text, quote=False)}</text>'
+
+
+def _svg(title: str, height: int, parts: Sequence[str]) -> str:
     label = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    return (
+        f'<svg role="img" aria-label="{label}" xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"'
+        f' viewBox="0 0 {WIDTH} {height}" font-size="12" font-family="sans-serif">{"".join(parts)}</svg>'
+    )
