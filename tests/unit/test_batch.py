@@ -103,7 +103,7 @@ def test_warnings_are_named_by_study_also_of_what_is_up_to_date(make_plan, tmp_p
         with open(tmp_path / f"wfdb/s{study}/{study}.dat", "ab") as stream:
             stream.write(bytes(24))
     first = job.run(plan, tmp_path / "1.tsv")
-    told = "24 bytes behind the samples were not used: the checksums prove them to be no samples"
+    told = "24 bytes after the samples were not used: the checksums prove that they are not samples"
     assert first.warnings == tuple(f"warning: study {study}: {told}" for study in (40_000_000, 40_000_002))
     again = job.run(plan, tmp_path / "2.tsv")
     assert (again.current, again.warnings) == (3, first.warnings)

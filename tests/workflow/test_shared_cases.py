@@ -210,10 +210,10 @@ class TestFiles:
         assert error.startswith("PathError") and "/data/absolute.dat" in error and "put the file there" in error
         assert "fetch" not in error
 
-    def test_bytes_behind_the_samples_are_left_out_with_a_warning(self, strict: Results) -> None:
+    def test_bytes_after_the_samples_are_left_out_with_a_warning(self, strict: Results) -> None:
         assert np.array_equal(counts(strict.dicom("tail")), counts(strict.dicom("initial_zero")))
         (warning,) = strict.rows["tail"]["warnings"]
-        assert "24 bytes behind the samples" in warning
+        assert "24 bytes after the samples" in warning
         assert f"warning: study tail: {warning}\n" in strict.log()
 
 
