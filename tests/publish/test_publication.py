@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,6 +15,7 @@ from wfdb2dicom.batches.tables import read_receipt, write_receipt
 from wfdb2dicom.batches.token import store_results
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.publish import source
+from wfdb2dicom.publish.tables import publishable
 from wfdb2dicom.publish.wholeness import NotWhole
 
 from .conftest import GIVEN, Publisher, content
@@ -43,6 +45,16 @@ def test_the_published_manifest_names_no_folder_of_this_machine(publish_demo: Pu
     assert len(paths) == OBJECTS and all(Path("dicom", path).is_file() for path in paths)
     assert published["error"].drop_null().to_pylist() == ["SignalError"]
     assert published["record"].to_pylist() == sorted(run["record"].to_pylist())
+
+
+def test_paths_outside_the_collection_are_not_published(run_folder: Path) -> None:
+    table = pq.read_table("results/manifest.parquet")
+    others = ["/home/me/ecg/1", "C:\\ecg\\1", "../ecg/1", "a\\b"]
+    records = [*others, None, *table["record"].to_pylist()[5:]]
+    table = table.set_column(table.column_names.index("record"), "record", pa.array(records))
+    pq.write_table(table, "changed.parquet")
+    published = publishable(Path("changed.parquet"), "dicom")["record"]
+    assert published.null_count == 5 and sorted(published.drop_null().to_pylist()) == sorted(records[5:])
 
 
 def test_a_second_run_leaves_alone_what_is_up_to_date(publish_demo: Publisher) -> None:

@@ -19,6 +19,7 @@ from wfdb2dicom.inputs.studies import path_prefix
 MANIFEST = "manifest.parquet"
 RECORDS = "RECORDS"
 SUMS = "SHA256SUMS.txt"
+_OUTSIDE = r"^/|\\|^[A-Za-z]:|^\.\."  # absolute paths, and those with a back-slash or that leave their folder
 _CHUNK = 20_000  # rows of a row group, and lines made at a time
 
 
@@ -43,7 +44,10 @@ def publishable(manifest: Path, dcm_dir: str) -> pa.Table:
     prefix = path_prefix(dcm_dir)
     paths = pc.utf8_slice_codeunits(table["dcm_path"], len(prefix)) if prefix else table["dcm_path"]
     kinds = pc.list_element(pc.split_pattern(table["error"], ":", max_splits=1), 0)
-    for name, values in (("dcm_path", paths), ("error", kinds)):
+    # A study without a record below wfdb_dir failed, and has what the study CSV says in its place.
+    outside = pc.match_substring_regex(table["record"], _OUTSIDE)
+    records = pc.if_else(outside, pa.scalar(None, pa.string()), table["record"])
+    for name, values in (("dcm_path", paths), ("error", kinds), ("record", records)):
         at = table.column_names.index(name)
         table = table.set_column(at, table.schema.field(at), values.cast(pa.string()))
     return table
