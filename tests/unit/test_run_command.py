@@ -71,6 +71,13 @@ def test_caches_are_kept_in_the_working_directory_where_home_cannot_be_written(
     assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / "run/.snakemake/cache")
 
 
+def test_a_wrong_option_is_two_lines_and_not_the_usage_of_snakemake(project: Path, tmp_path: Path) -> None:
+    done = subprocess.run(command(project, "--corse", "1"), cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "snakemake --help lists all options"
+    assert len(done.stderr.splitlines()) == 2 and "error: " in done.stderr and "--corse" in done.stderr
+
+
 def test_an_interrupt_while_snakemake_is_imported_is_one_line(project: Path, tmp_path: Path) -> None:
     interpreter, *rest = command(project, "--cores", "1")
     process = subprocess.Popen(

@@ -110,5 +110,6 @@ def test_the_command_of_its_own_needs_no_home_and_takes_a_target_behind_the_conf
     (work.folder / "results/gate.txt").unlink()
     done = run_to_end(["env", "HOME=/proc/nowhere", *command], work.folder.parent)
     assert done.status == 0 and "Traceback" not in done.output, done.output
+    assert PROFILE not in done.output
     assert f"\ntable: {work.folder.name}/results/studies.with_dcm.csv\n" in done.output
     assert f"\nreport: {work.folder.name}/results/report/index.html\n" in done.output

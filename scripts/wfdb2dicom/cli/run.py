@@ -19,7 +19,9 @@ example:
 """
 
 import argparse
+import contextlib
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -100,11 +102,15 @@ def run_snakemake(arguments: Sequence[str], configfiles: Sequence[Path] = ()) ->
     try:
         from snakemake.cli import args_to_api, parse_args
 
+        told = io.StringIO()
         try:
-            parser, args = parse_args(list(arguments))
+            with contextlib.redirect_stderr(told):
+                parser, args = parse_args(list(arguments))
         except Exception as error:  # of a profile
             print(f"error: {error}", file=sys.stderr)
             return 1
+        finally:
+            print(*_worth_reading(told.getvalue()), sep="", end="", file=sys.stderr)
         args.configfile, targets = split_targets([*configfiles, *(args.configfile or [])])
         for path in args.configfile:
             require_keys(path)
@@ -118,6 +124,14 @@ def run_snakemake(arguments: Sequence[str], configfiles: Sequence[Path] = ()) ->
     except KeyboardInterrupt:  # while Snakemake is imported or reads the workflow; later it sees to that itself
         print("interrupted: run the same command to resume", file=sys.stderr)
         return INTERRUPTED
+
+
+def _worth_reading(told: str) -> list[str]:
+    """What Snakemake says of a command line, without its hundred lines of usage and the profile that it uses."""
+    lines = told.splitlines(keepends=True)
+    if wrong := [n for n, line in enumerate(lines) if ": error: " in line]:
+        return [*lines[wrong[0] :], "snakemake --help lists all options\n"]
+    return [line for line in lines if "specific profile" not in line]
 
 
 def require_keys(path: Path) -> None:

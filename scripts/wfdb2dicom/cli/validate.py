@@ -48,7 +48,7 @@ def _done(args: argparse.Namespace) -> str:
         receipts = [args.receipts / plan.name for plan in sorted(args.plans.glob("*.tsv"))]
         limit = sample.limit_of_sample(receipts, args.size)
         replace_file(args.sample, f"{limit}\n".encode())
-        return f"validate: sample of {args.size} studies drawn"
+        return f"validate: sample drawn, {args.size if args.size == 'all' else f'at most {args.size}'} studies"
     limit = read_file(args.sample).decode("ascii").strip()
     options, _ = read_plan(args.plan)
     bad = validate.validate(args.receipt, limit, options["dcm_dir"], args.table)

@@ -204,7 +204,9 @@ def _share(summary: dict[str, Any]) -> str:
 
 def _rate(summary: dict[str, Any]) -> str:
     rate = summary["studies_per_second"]
-    return f", {counted(round(rate), 'study', 'studies')}/s" if rate else ""
+    if not rate:
+        return ""
+    return f", {rate:,.0f} studies/s" if rate >= 10 else f", {rate:.1f} studies/s"
 
 
 def table_name(path: str) -> str:
