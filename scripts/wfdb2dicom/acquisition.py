@@ -168,6 +168,7 @@ def as_text(value: object) -> str:
     return as_text(str(value))  # None, NaN, NaT and NA are in `_NOTHING`
 
 
+_MINUTE = 60  # seconds
 _LONGEST_TIME = 60  # characters of a time that cannot be read
 _SHORTEST_ID = 8  # digits of MIMIC-IV-ECG's ids
 
@@ -210,6 +211,11 @@ def parse_moment(text: str) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
+
+
+def same_time(one: datetime, other: datetime) -> bool:
+    """Whether two times are less than a minute apart: MIMIC-IV-ECG's headers, and some tables, have no seconds."""
+    return abs((one - other).total_seconds()) < _MINUTE
 
 
 def normalise_time(text: str) -> str:

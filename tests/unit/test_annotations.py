@@ -107,6 +107,21 @@ def test_without_the_option_nothing_is_carried(make_record, annotated, tmp_path:
     assert "WaveformAnnotationSequence" not in pydicom.dcmread(tmp_path / "x.dcm")
 
 
+@pytest.mark.parametrize(
+    ("ecg_time", "carried"),
+    [("2180-07-23 08:44:59", True), ("2180-07-23", True), ("", True), ("2180-07-23 08:46:00", False)],
+)
+def test_measurements_of_another_time_than_the_headers_are_left_out(
+    make_record, annotated, tmp_path: Path, ecg_time: str, carried: bool
+) -> None:
+    done = convert_record(
+        make_record(), tmp_path / "x.dcm", replace(annotated, ecg_time=ecg_time), Options(annotations=True)
+    )
+    assert ("WaveformAnnotationSequence" in pydicom.dcmread(done.path)) == carried
+    words = f"measurements and report were left out: their ecg_time {ecg_time} is not the header's 2180-07-23 08:44:00"
+    assert (words in done.facts.get("warnings", [])) == (not carried)
+
+
 def test_an_annotated_file_that_is_up_to_date_is_not_touched(make_record, annotated, tmp_path: Path) -> None:
     record, option = make_record(), Options(annotations=True)
     first = convert_record(record, tmp_path / "x.dcm", annotated, option)

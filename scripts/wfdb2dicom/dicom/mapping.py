@@ -12,9 +12,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.acquisition import Acquisition, parse_moment, same_time
 from wfdb2dicom.dicom import leads, sop_classes
-from wfdb2dicom.dicom.annotations import annotate
+from wfdb2dicom.dicom.annotations import Annotation, annotate
 from wfdb2dicom.dicom.attributes import (
     ALL_KNOWN,
     Channel,
@@ -91,6 +91,7 @@ def describe_object(
     subject, known = find_patient_id(header, acquisition, options)
     patient_id = _text("subject_id", subject, _MAX_LO)
     time = find_recording_time(header, acquisition, options)
+    annotations, time = _annotations(acquisition, time) if options.annotations else ((), time)
     undated = time.source == PLACEHOLDER
     stand_ins = StandIns(not known, undated) if undated or not known else ALL_KNOWN
     sex, age = find_sex_and_age(header, acquisition, options, None if undated else time.moment.year)
@@ -107,7 +108,7 @@ def describe_object(
         station=_text("cart_id", acquisition.cart_id, _MAX_SH),
         patient_sex=sex,
         patient_age=age,
-        annotations=annotate(acquisition) if options.annotations else (),
+        annotations=annotations,
     )
     shared, baselines, order = _shared_attributes(
         tuple([signal[:5] for signal in header.signals]),
@@ -174,6 +175,17 @@ def require_class(header: Header, options: Options) -> None:
         if all((signal.invalid or 0) >= INVALID_16 for signal in header.signals):  # in formats of at most 16 bits
             raise
         sop_classes.choose(*shape, 32, options.sop_class)
+
+
+def _annotations(acquisition: Acquisition, time: RecordingTime) -> tuple[tuple[Annotation, ...], RecordingTime]:
+    """Measurements and report; none where their time contradicts the header's: they may be another study's."""
+    annotations = annotate(acquisition)
+    stated = parse_moment(acquisition.ecg_time) if annotations and time.source == "header" else None
+    if stated is None or same_time(stated, time.moment):
+        return annotations, time
+    words = "measurements and report were left out: their ecg_time"
+    warning = f"{words} {acquisition.ecg_time} is not the header's {time.moment.isoformat(' ', 'seconds')}"
+    return (), time._replace(warnings=(*time.warnings, warning))
 
 
 def _study_id(header: Header, acquisition: Acquisition) -> str:

@@ -33,6 +33,7 @@ from wfdb2dicom.acquisition import (
     from_row,
     normalise_id,
     parse_moment,
+    same_time,
     stated_time,
     station_name,
 )
@@ -46,7 +47,6 @@ from wfdb2dicom.system.limits import limit_process
 
 MISSING = "Missing df_info row for study_id"  # the original's words
 WHAT_IS_MISSING = "metadata has no row of this study; complete it, or set missing_metadata: allow"
-_SAME_TIME = 60  # seconds: MIMIC-IV-ECG's headers, and some tables, have no seconds
 _BLOCK = 2 << 20  # bytes of CSV that are parsed at a time; no row may be longer
 _APART = ("subject_id", "ecg_time")  # differ between studies; the rest has a few thousand combinations
 _SHARED_FIELDS = [field.name for field in fields(Acquisition)][3:]  # all but subject_id, study_id and ecg_time
@@ -180,8 +180,8 @@ class Metadata:
 
 def _contradict(one: str, other: str) -> bool:
     """Whether two times are a minute or more apart; a time that cannot be read contradicts nothing."""
-    times = parse_moment(one), parse_moment(other)
-    return None not in times and abs((times[0] - times[1]).total_seconds()) >= _SAME_TIME  # type: ignore[operator]
+    first, second = parse_moment(one), parse_moment(other)
+    return first is not None and second is not None and not same_time(first, second)
 
 
 def read_metadata(path: Path | None, study_id_col: str, *, annotations: bool = False) -> Metadata:
