@@ -13,6 +13,7 @@ import pytest
 from demo_run import convert_demo
 from wfdb2dicom.batches.tables import read_receipt, write_receipt
 from wfdb2dicom.batches.token import store_results
+from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.publish import source
 from wfdb2dicom.publish.tables import publishable
@@ -33,6 +34,7 @@ def test_a_published_folder_holds_its_objects_and_what_describes_them(publish_de
     summed = {line[66:] for line in Path("dicom/SHA256SUMS.txt").read_text().splitlines()}
     objects = {str(path.relative_to("dicom")) for path in Path("dicom").rglob("*.dcm")}
     assert summed == objects | FILES - {"SHA256SUMS.txt"}
+    assert f"Versions: DICOM encoding {ENCODING_VERSION}, numpy" in Path("dicom/README.md").read_text()
     records = Path("dicom/RECORDS").read_text().splitlines()
     assert records == sorted(objects) and len(records) == OBJECTS
 

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from wfdb2dicom.batches.plan_files import TOKEN_FILE
+from wfdb2dicom.batches.tables import read_plan
 from wfdb2dicom.batches.token import TokenFile
 from wfdb2dicom.checks import verify
 from wfdb2dicom.errors import ConfigError
@@ -102,6 +103,9 @@ def publish(options: PublishOptions) -> Publication:
     require_whole(options.plans, options.receipts, options.manifest, options.dcm_dir)
     if options.publish.get("verify"):
         _verify(options)
+    # The version of the encoding is that of the plan; the program that publishes may be a later one.
+    plan_options, _ = read_plan(min(options.plans.glob("*.tsv")))
+    summary["versions"] |= {"DICOM encoding": plan_options["encoding_version"]}
     table = publishable(options.manifest, options.dcm_dir)
     staging = Path(options.dcm_dir, _STAGING)
     shutil.rmtree(staging, ignore_errors=True)
