@@ -166,8 +166,16 @@ def _shared_attributes(
 
 
 def require_class(header: Header, options: Options) -> None:
-    """Refuse a record that no class takes whatever its samples are (`RangeError`), before they are read."""
-    labels = [leads.label(signal.description) for signal in header.signals]
+    """Refuse a record that no class takes whatever its samples are, before they are read.
+
+    Raises
+    ------
+    LeadError
+        When a signal is not a lead: that explains more than the limit of a class does.
+    RangeError
+    """
+    found = leads.find_all([signal.description for signal in header.signals], options.unknown_leads)
+    labels = [lead.label for lead in found]
     shape = labels, header.n_samples or 0, header.sampling_frequency
     try:
         sop_classes.choose(*shape, 16, options.sop_class)
