@@ -60,7 +60,7 @@ def test_a_run_from_plan_to_report(project: Path, tmp_path: Path) -> None:
     assert screen.rindex("\x1b[r") > screen.rindex("\x1b[1;23r")  # the terminal got its last row back
     log = (tmp_path / "logs/convert/001-000.log").read_text()
     assert "batch 001-000: 12 studies, 11 converted, 0 up to date, 1 failed" in log
-    assert "next: fetch the files again" in screen and "report: results/report/index.html" in screen
+    assert "next: fetch files that are cut short again" in screen and "report: results/report/index.html" in screen
     page = tmp_path / "results/report/index.html"
     assert "11 of 12 studies were converted" in page.read_text(encoding="utf-8")
 
