@@ -32,7 +32,7 @@ _LONGEST_MESSAGE = 4000  # characters of an error that stops a run: it may name 
 
 
 class Wfdb2DicomError(Exception):
-    """Everything that this package raises on purpose; its text is printable and bounded, whoever shows it."""
+    """Everything that this package raises on purpose; its text is always printable and bounded."""
 
     def __str__(self) -> str:
         text = super().__str__()
@@ -42,7 +42,7 @@ class Wfdb2DicomError(Exception):
 
 
 class StudyError(Wfdb2DicomError):
-    """Something in the study itself that keeps it from being converted."""
+    """A study that cannot be converted, for a reason in the study itself."""
 
 
 class HeaderError(StudyError):

@@ -1,4 +1,4 @@
-"""Numbers, times and foreign text in words fit for screen, log, table and page."""
+"""Numbers, times and foreign text as words for screen, log, table and page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def share(count: int, total: int) -> str:
-    """A part as a percentage: ``1.8 %``, and never 0 % or 100 % for what is not."""
+    """A part as a percentage: ``1.8 %``, and 0 % or 100 % only where that is exact."""
     percent = 100 * count / max(1, total)
     if count in (0, total):
         return f"{percent:.0f} %"

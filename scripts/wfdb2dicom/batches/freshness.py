@@ -1,4 +1,4 @@
-"""Whether what was done still holds: files as they are now, against what plan files and receipts say of them.
+"""Whether results are still up to date: compare files as they are now with what plan files and receipts say of them.
 
 Snakemake notices that an input or an option changed. It does not look at the source files and the DICOMs, more than
 two million of them: here they are compared by size and modification time, once when a run starts.
@@ -43,7 +43,7 @@ UNCHANGED, CHANGED = 0, 10  # exit status of `wfdb2dicom freshness`; a program t
 
 @dataclass(frozen=True)
 class Policy:
-    """What makes a batch run again although nothing of it was planned otherwise.
+    """When a batch whose plan did not change runs again.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Policy:
         return self.retry_failed == "all" or (self.retry_failed == "transient" and is_transient(failure.error))
 
     def holds(self, planned: Sequence[PlanRow], receipt: Sequence[ReceiptRow], options: Mapping[str, Any]) -> bool:
-        """Whether the receipt of a batch still says what its plan, the DICOMs and the source files are.
+        """Whether the receipt of a batch still agrees with its plan, the DICOMs and the source files.
 
         Parameters
         ----------
@@ -82,13 +82,13 @@ class Policy:
         if self.watch_sources and further_sources_changed(options["wfdb_dir"], row, done):
             return False
         if done.status == "failed":
-            # Trying again what the plan itself found to fail is of no use: every plan looks at it.
+            # Failures that the plan itself found need not be tried again: every plan looks for them.
             return bool(row.error) or not self.tries_again(done)
         return not self.watch_sources or stamp_of(os.path.join(options["dcm_dir"], done.dicom)) == done.stamp
 
 
 def further_sources_changed(tree: str, row: PlanRow, receipt: ReceiptRow) -> bool:
-    """Whether a study's further signal files are not as they were when it was converted or failed.
+    """Whether a study's further signal files have changed since it was converted or failed.
 
     A study that failed in a ZIP has that for its further source: the same members of a fresh copy may be whole.
     """
@@ -161,12 +161,12 @@ def stamps(files: Iterable[Path]) -> dict[str, str]:
 
 
 def zips(wfdb_dir: str) -> list[Path]:
-    """The ZIP that the records are in, if they are in one: its stamp stands for those of all its members."""
+    """The ZIP that the records are in, if they are in one: its stamp covers all of its members."""
     return [Path(wfdb_dir)] if is_zip(wfdb_dir) else []
 
 
 def plans_digest(plans: Path) -> str:
-    """A digest over names and digests of all plan files; that these are right is found by whoever reads them."""
+    """A digest over names and digests of all plan files; readers of a plan file verify its digest."""
     digest = blake2b(digest_size=16)
     for path in sorted(plans.glob("*.tsv")):
         digest.update(f"{path.name}\0{table_digest(path)}\0".encode())
@@ -174,7 +174,7 @@ def plans_digest(plans: Path) -> str:
 
 
 def anything_changed(plans: Path, receipts: Path, policy: Policy, *, processes: int = 1) -> bool:
-    """Whether any batch is not as its plan file or receipt says; the first difference ends the search.
+    """Whether any batch differs from its plan file or receipt; the search ends at the first difference.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def _lie_as_before(wfdb_dir: str, answers: dict[str, bool | str]) -> bool:
 
 
 def _changed_by_program(plans: Path, receipts: Path, policy: Policy) -> bool:
-    """`anything_changed`, in processes of a program of its own where there is much to look at."""
+    """`anything_changed`, by a separate program with several processes where there are many studies."""
     if process_count(studies_in(plans.glob("*.tsv")), STAT_THREADS) > 1:
         # Forking the process that calls this, Snakemake's, is not safe: it has threads.
         package = Path(__file__).resolve().parents[1]
@@ -219,7 +219,7 @@ def _sources_changed(rows: Iterable[PlanRow], wfdb_dir: str) -> bool:
 
 
 def _batch_changed(plan: Path, receipts: Path, policy: Policy) -> bool:
-    """Whether anything of one batch is not as its plan file or receipt says."""
+    """Whether a batch differs from its plan file or receipt."""
     receipt = receipts / plan.name
     try:
         options, rows = read_plan(plan)

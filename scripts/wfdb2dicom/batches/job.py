@@ -1,4 +1,4 @@
-"""A batch: many studies converted by supervised workers, with a receipt at the end."""
+"""Convert a batch: many studies by supervised workers, with a receipt at the end."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def run(
     plan, receipt : Path
         See `wfdb2dicom.batches.tables`.
     timeout : float
-        Seconds a study may take before it is given up; 0 = no limit.
+        Seconds that a study may take; 0 = no limit.
     workers : int
         Processes that convert at the same time.
     overwrite : bool
@@ -130,7 +130,7 @@ def _leftovers_removed(wfdb_dir: str) -> Iterator[None]:
 
 
 def _require_unchanged(plan: Path, digest: str) -> None:
-    """Stop a job whose run was killed when a later run has planned the batch anew: it would write over its files."""
+    """Stop a job of a killed run once a later run has planned the batch anew: it would overwrite its files."""
     try:
         unchanged = table_digest(plan) == digest
     except FileNotFoundError:
@@ -142,7 +142,7 @@ def _require_unchanged(plan: Path, digest: str) -> None:
 
 
 def _warnings(rows: list[ReceiptRow]) -> tuple[str, ...]:
-    """What is worth knowing of the batch's conversions, by study."""
+    """Warnings about the conversions of the batch, by study."""
     warned = [row for row in rows if _WARNED in row.facts]
     lines = [
         f"warning: study {row.study_id}: {sentence}"
@@ -155,7 +155,7 @@ def _warnings(rows: list[ReceiptRow]) -> tuple[str, ...]:
 
 
 def _without_a_try(rows: list[PlanRow], prints: list[str], known: dict[str, ReceiptRow]) -> list[ReceiptRow | None]:
-    """The result of each study that needs no try; None for the others."""
+    """The result of each study that need not be converted; None for the others."""
     results: list[ReceiptRow | None] = [None] * len(rows)
     for n, row in enumerate(rows):
         if row.error:

@@ -44,7 +44,7 @@ from wfdb2dicom.words import counted
 
 # A batch of this size has a plan file of some 1.3 MB, which Snakemake still compares by content (profiles/default).
 LARGEST_BATCH = 4096
-# Converting so many takes as long as starting their job does.
+# Converting so many takes as long as starting their job.
 SMALLEST_BATCH = 512
 _SAMPLE = 10  # rows of each batch whose sources are timed, to choose the number of threads
 # As many batches as a workstation has cores, once there are enough studies for them.
@@ -176,13 +176,13 @@ def _in_zip(row: PlanRow, files: ZipRecord) -> PlanRow:
 
 
 def _threads(config: PlanConfig, batches: list[tuple[str, list[PlanRow]]]) -> int:
-    """How many threads are to look at sources; some of all batches are looked at to decide."""
+    """How many threads look at source files: decided by timing a few of each batch."""
     some = [row.record for _, rows in batches for row in rows[:_SAMPLE] if row.dicom]
     return stamps.choose_threads([f"{config.wfdb_dir}/{record}" for record in some])
 
 
 def _failures_elsewhere(receipts: Path, names: set[str]) -> dict[str, ReceiptRow]:
-    """Failures in receipts of batches that are not planned any more: the studies are in other batches now.
+    """Failures in receipts of batches that are no longer planned; their studies are in other batches now.
 
     The receipts themselves stay until the results are put together, so that a plan can be repeated.
     """
@@ -206,7 +206,7 @@ def _rows_of(receipt: Path) -> list[ReceiptRow]:
 def known_failures(
     rows: Iterable[PlanRow], done: Mapping[str, ReceiptRow], wfdb_dir: str, policy: Policy
 ) -> list[ReceiptRow]:
-    """The studies of a batch that failed before and need not be tried again as long as they are planned as they were.
+    """The studies of a batch that failed before and are not tried again while their plan is unchanged.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def known_failures(
         What became of studies before, by study_id.
     wfdb_dir : str
     policy : Policy
-        Here, and nowhere else, `retry_failed` decides on a study.
+        This is the only place where `retry_failed` decides about a study.
     """
     return [
         before
@@ -256,7 +256,7 @@ def read_rows(config: PlanConfig, locator: Locator | None = None) -> tuple[list[
 
 
 def batch_count(studies: int, studies_per_job: int | str, largest: int = LARGEST_BATCH) -> int:
-    """How many batches there are: a power of two, so that membership is stable; 0 for a batch a study.
+    """How many batches there are: a power of two, so that membership is stable; 0 for one batch per study.
 
     Parameters
     ----------
@@ -289,7 +289,7 @@ def batch_name(study_id: str, count: int) -> str:
 
 
 def assign(rows: Iterable[PlanRow], count: int) -> dict[str, list[PlanRow]]:
-    """The rows of each batch, of which there are `count`, see `batch_count`; in no certain order."""
+    """The rows of each of `count` batches, see `batch_count`, in any order."""
     batches: defaultdict[str, list[PlanRow]] = defaultdict(list)
     for row in rows:
         batches[batch_name(row.study_id, count)].append(row)

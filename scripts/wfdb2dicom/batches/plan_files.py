@@ -1,4 +1,4 @@
-"""Looking into plan files: how many studies one holds, what is left to convert of them, and where a study is."""
+"""Search plan files: how many studies one holds, how many of them are left to convert, and which one a study is in."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def find_study(plan: Path, dicom: str) -> tuple[dict[str, Any], list[PlanRow]] |
 
 
 def work_in(plan: Path, receipt: Path, *, overwrite: bool = False, look: bool = True) -> str:
-    """What converting a batch means, in words: how many studies it holds, and how many of them are to be converted.
+    """The work of a batch in words: how many studies it holds, and how many of them are to be converted.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""How far a run has come: what batches under way note down, and the sum over all of them.
+"""The progress of a run: notes of the batches that are running, and their sum.
 
 A batch under way keeps one small file, ``<folder>/<batch>``: studies done, and failed, so far. A batch that has ended
-says so in its receipt. So whoever looks, on whatever machine, needs no connection to the jobs.
+says so in its receipt. So a reader on any machine needs no connection to the jobs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NOTE_SECONDS = 0.5  # a batch notes its progress at most so often
 
 
 class ProgressFile:
-    """What a batch under way notes down; the file goes when the batch ends.
+    """The progress of a running batch, in a file that is removed when the batch ends.
 
     Parameters
     ----------

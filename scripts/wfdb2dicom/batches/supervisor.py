@@ -1,4 +1,4 @@
-"""The supervisor's side of a batch: it deals studies to workers, and whatever happens to a worker costs one study.
+"""The supervisor of a batch: it deals studies to workers, and whatever happens to a worker costs one study.
 
 A worker notes the study it is on in shared memory and reports results some at a time, so supervision costs little and
 yet it is always known which study a worker is on. A worker that stays with one study longer than the timeout is
@@ -49,7 +49,7 @@ class _Worker:
         self._heard = time.monotonic()  # when it was given work, or last reported some
 
     def give(self, chunk: list[int]) -> None:
-        """Hand over studies; a worker that has just died keeps none of them."""
+        """Send studies to the worker; one that has just died keeps none of them."""
         self.connection.send(chunk)
         if not self.pending:
             self._heard = time.monotonic()

@@ -1,4 +1,4 @@
-"""The two tables through which the stages meet: plan files and receipts.
+"""The two tables that pass from stage to stage: plan files and receipts.
 
 The form of both is that of `wfdb2dicom.system.table`, with a marker.
 """
@@ -42,7 +42,7 @@ class PlanRow(NamedTuple):
 
 
 class ReceiptRow(NamedTuple):
-    """What became of a study: ``status`` is ``converted``, ``current`` or ``failed``; ``facts`` is compact JSON."""
+    """The outcome of a study: ``status`` is ``converted``, ``current`` or ``failed``; ``facts`` is compact JSON."""
 
     study_id: str
     status: str

@@ -1,6 +1,6 @@
-"""Tokens: how Snakemake, which compares parameters, notices a change that it does not look for itself.
+"""Tokens make Snakemake, which compares parameters, notice changes that it does not look for itself.
 
-A rule has a token as parameter. As long as everything that the token stands for is unchanged, it is the text that the
+A rule has a token as parameter. As long as everything that the token represents is unchanged, it is the text that the
 last job stored; otherwise it is a new one, and the rule runs again. There are three: of the plan (sources, DICOMs and
 receipts are as planned, see `wfdb2dicom.batches.freshness`), of the results (no result was altered or lost), and of
 each batch in the archive (the archive took every object).
@@ -19,7 +19,7 @@ from wfdb2dicom.system.whole_file import replace_file
 
 
 class TokenFile:
-    """A token and a description of what it stands for, as JSON in the first line of a file.
+    """A token and a description of what it represents, as JSON in the first line of a file.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class TokenFile:
         return str(content["token"]) if keep else new_token()
 
     def store(self, token: str, **description: Any) -> None:
-        """Store a token with the description of what it stands for."""
+        """Store a token with the description of what it represents."""
         replace_file(self._path, json.dumps({"token": token} | description).encode())
 
 

@@ -1,4 +1,4 @@
-"""The worker's side of a batch: a process that converts studies, some at a time, and reports what became of them."""
+"""A worker of a batch: a process that converts studies, a few at a time, and reports their outcomes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class StudyClock:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every worker of a batch knows."""
+    """The data that all workers of a batch share."""
 
     wfdb_dir: str
     dcm_dir: str
@@ -60,7 +60,7 @@ class Job:
     rows: list[PlanRow]
 
     def expect(self, converter: Converter, n: int) -> None:
-        """Have a study's files fetched."""
+        """Start to fetch a study's files."""
         row = self.rows[n]
         if row.dicom:
             converter.expect(row.record, row.dicom, row.members)
@@ -74,7 +74,7 @@ class Job:
             return error
 
     def convert(self, converter: Converter, n: int, prepared: PreparedRecord | Exception) -> ReceiptRow:
-        """What became of a study."""
+        """Convert a study, and give its outcome."""
         row = self.rows[n]
         if isinstance(prepared, Exception):
             return failure(row, self._words(prepared, row, converter), _with_further("", converter.zip_stamp))

@@ -1,4 +1,4 @@
-"""What a worker tells its supervisor: lists of results that arrive whole or not at all.
+"""Reports of workers to their supervisor: lists of results that arrive whole or not at all.
 
 `multiprocessing` would wait for the rest of a message whose sender was stopped halfway, and wait for ever. Here the
 reader takes what has come, so a report may be as long as it likes, and few long ones cost a tenth of many short ones.

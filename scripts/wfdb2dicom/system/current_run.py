@@ -117,7 +117,7 @@ def require() -> None:
 
 @contextmanager
 def current_run() -> Iterator[None]:
-    """A block that no later run begins within; raises OutputError, as `require`, where one has begun."""
+    """A block during which no later run begins; raises OutputError, as `require`, where one has begun."""
     run = _run()
     if run is None:
         yield

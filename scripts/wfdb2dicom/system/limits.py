@@ -1,4 +1,4 @@
-"""Limits of a process: whoever reads a file that may be made to exhaust the machine is ended before the machine is."""
+"""Limits on the memory and time of a process, for reading files that may be made to exhaust the machine."""
 
 from __future__ import annotations
 

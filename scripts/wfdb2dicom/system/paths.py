@@ -1,4 +1,4 @@
-"""Where an open file really is, and whether that is within a folder."""
+"""Where a file is with all links resolved, and whether that is within a folder."""
 
 from __future__ import annotations
 

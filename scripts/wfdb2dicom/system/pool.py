@@ -1,4 +1,4 @@
-"""Work that is shared among several processes, where there is enough of it to be worth starting them."""
+"""Share work among several processes where there is enough of it to be worth starting them."""
 
 from __future__ import annotations
 

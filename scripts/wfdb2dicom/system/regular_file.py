@@ -1,4 +1,4 @@
-"""Regular files of our own, opened without following a link or waiting for a FIFO, and read and written to the end."""
+"""The project's own files: opened without following a link or waiting for a FIFO, and read and written to the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST = 1 << 30  # bytes of one call: Linux moves 2,147,479,552 at most, and oth
 
 
 class IrregularFile(OSError):
-    """A link, a FIFO, a device or a folder has the name of a file of ours."""
+    """A link, FIFO, device or folder where one of the project's own files should be."""
 
 
 def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_fd: int | None = None) -> int:

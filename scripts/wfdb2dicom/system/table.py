@@ -1,4 +1,4 @@
-"""Tab-separated tables: one way to write and to read them, for the project's own use and for its users.
+"""The one way to write and read tab-separated tables, both the project's own and those for users.
 
 A table for users is a line of column names and a row per line. A table of the project's own begins with a marker, which
 holds its kind, its version and whatever its readers need first, and ends with ``#end`` and a digest of all before it:

@@ -1,4 +1,4 @@
-"""Small files that are whole or not there: tables, results, state of a run.
+"""Small files that are whole or absent: tables, results, the state of a run.
 
 A file is written under a temporary name beside its own and renamed. The temporary name is always the same, so the next
 writer takes over what a killed one left, and a lock keeps two simultaneous writers apart. (In `dcm_dir` several runs

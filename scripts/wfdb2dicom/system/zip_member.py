@@ -1,4 +1,4 @@
-"""One member of a ZIP, read at its offset: no central directory is needed for that, so batch jobs load none."""
+"""Read one member of a ZIP at its offset, which needs no central directory, so batch jobs load none."""
 
 from __future__ import annotations
 
