@@ -226,7 +226,7 @@ def excused(complaint: str, sop_class: str, options: Options) -> bool:
     return options is LOCAL and complaint.endswith("Unrecognized defined term = <99WFDB2DICOM>")
 
 
-# --- Signals that are no ECG, left out on request ---------------------------------------------------------------------
+# --- Signals that are not an ECG, left out on request -----------------------------------------------------------------
 
 
 def monitor(folder: Path, *signals: str, fmt: str = "16", change: int = 0) -> Path:
