@@ -76,6 +76,6 @@ def test_two_thousand_studies_of_mimics_shape_convert_without_an_error(
     keys = {"input_csv": "record_list.csv", "wfdb_dir": "", "metadata": "machine_measurements.csv"}
     work = Work(tmp_path, {key: str(tree / name) for key, name in keys.items()})
     run = work.run()
-    assert len(run.batches) == 16
+    assert len(run.batches) == 4
     assert_all_right(work, tree, dciodvfy, STUDIES)
     assert work.run().nothing_done
