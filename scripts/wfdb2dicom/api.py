@@ -241,7 +241,7 @@ def restore(
     OSError
         When a file cannot be read or written.
     """
-    from wfdb2dicom.page import restore as restoring
+    from wfdb2dicom.dicom import restore as restoring
 
     if isinstance(order, str) and order != "stored" and order not in restoring.ORDERS:
         known = ", ".join(("stored", *restoring.ORDERS))

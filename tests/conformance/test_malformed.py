@@ -11,7 +11,7 @@ from pydicom import dcmread
 
 from wfdb2dicom.conformance.checker import check_bytes
 from wfdb2dicom.dicom.part10 import MalformedError, parse
-from wfdb2dicom.page.restore import RestoreError, restore
+from wfdb2dicom.dicom.restore import RestoreError, restore
 
 SEQUENCE = b"\x40\0\x55\x05SQ\0\0"  # Acquisition Context Sequence
 UNDEFINED = b"\xff\xff\xff\xff"

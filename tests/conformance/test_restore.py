@@ -20,8 +20,8 @@ from wfdb2dicom.checks.roundtrip import roundtrip
 from wfdb2dicom.checks.sample import ALL
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.part10 import parse
+from wfdb2dicom.dicom.restore import RestoreError, restore
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.page.restore import RestoreError, restore
 
 WHO = Acquisition(subject_id="7", ecg_time="2100-01-02 03:04:05")
 

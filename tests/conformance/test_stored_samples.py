@@ -23,7 +23,7 @@ from wfdb2dicom.cli import info
 from wfdb2dicom.conformance.checker import check_file
 from wfdb2dicom.conformance.source import check_source
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.page.restore import restore
+from wfdb2dicom.dicom.restore import restore
 
 WHO = Acquisition(subject_id="7", ecg_time="2100-01-02 03:04:05")
 INVALID = -32768

@@ -29,13 +29,13 @@ with atheris.instrument_imports(include=["wfdb2dicom", "wfdb.io"]):
     from wfdb2dicom.acquisition import Acquisition
     from wfdb2dicom.batches import tables
     from wfdb2dicom.conformance import checker
-    from wfdb2dicom.dicom import part10
+    from wfdb2dicom.dicom import part10, restore
     from wfdb2dicom.errors import ConfigError, StudyError
     from wfdb2dicom.inputs import studies
     from wfdb2dicom.inputs.measurements import read_metadata
-    from wfdb2dicom.page import ecg, restore
+    from wfdb2dicom.page import ecg
     from wfdb2dicom.records.header import parse
-    from wfdb2dicom.system.table import end_mark
+    from wfdb2dicom.system.tsv import end_mark
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="wfdb2dicom-fuzz-"))
 

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from demo_run import convert_demo
+from wfdb2dicom.batches.rerun_token import store_results
 from wfdb2dicom.batches.tables import read_receipt, write_receipt
-from wfdb2dicom.batches.token import store_results
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.publish import source

@@ -21,9 +21,10 @@ from small_tree import add_study, studies
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.conformance import checker
 from wfdb2dicom.convert import Converter
+from wfdb2dicom.dicom import restore
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import Wfdb2DicomError
-from wfdb2dicom.page import ecg, restore
+from wfdb2dicom.page import ecg
 from wfdb2dicom.system.output_tree import OutputTree
 
 from .campaign import SEED, amount

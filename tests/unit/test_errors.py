@@ -81,7 +81,7 @@ def test_a_program_prints_under_every_locale(project: Path, tmp_path: Path, loca
     command = [sys.executable, str(project / "scripts" / "wfdb2dicom"), "gate", "μV…"]
     done = subprocess.run([*command, "x"], cwd=tmp_path, env=os.environ | locale, capture_output=True)
     assert done.returncode == 1 and b"Traceback" not in done.stderr, done.stderr
-    script = "from wfdb2dicom.cli.program import start; start(); print('\u2026 \u4e00')"
+    script = "from wfdb2dicom.cli.startup import start; start(); print('\u2026 \u4e00')"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=project / "scripts", env=os.environ | locale, capture_output=True
     )

@@ -20,8 +20,8 @@ from wfdb2dicom.conformance.checker import check_file
 from wfdb2dicom.conformance.source import check_source
 from wfdb2dicom.dicom.mapping import describe_object
 from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.dicom.restore import restore
 from wfdb2dicom.errors import ChecksumError, HeaderError, LeadError, PathError, SignalError, StudyError, UnitsError
-from wfdb2dicom.page.restore import restore
 from wfdb2dicom.records.header import parse
 from wfdb2dicom.records.stamps import sources
 from wfdb2dicom.records.wfdb_reader import read_with_wfdb

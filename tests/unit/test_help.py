@@ -72,8 +72,8 @@ def test_a_clone_runs_its_own_snakefile(project: Path) -> None:
 COUNT = """
 import sys
 sys.argv = ["wfdb2dicom", "check", sys.argv[1]]
-from wfdb2dicom.cli import main, program
-program.exit_without_cleaning = main.exit_without_cleaning = lambda status: None
+from wfdb2dicom.cli import main, startup
+startup.exit_without_cleaning = main.exit_without_cleaning = lambda status: None
 main.main()
 import numpy
 print(len(__import__("os").listdir("/proc/self/task")))

@@ -12,7 +12,7 @@ from wfdb2dicom.batches.plan import PlanConfig, batch_name, make
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.columns import StudyColumns
 from wfdb2dicom.inputs.configuration import check_inputs
-from wfdb2dicom.inputs.inside_wfdb_dir import find_tables
+from wfdb2dicom.inputs.find_tables import find_tables
 from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.records_csv import studies_of_records
 from wfdb2dicom.inputs.studies import Study, read_studies

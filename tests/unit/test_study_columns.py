@@ -9,7 +9,7 @@ from wfdb2dicom.batches.plan import PlanConfig, read_rows
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.columns import StudyColumns
 from wfdb2dicom.inputs.configuration import check_inputs
-from wfdb2dicom.inputs.sex_and_age import read_ages, read_sexes
+from wfdb2dicom.inputs.sex_and_age_columns import read_ages, read_sexes
 from wfdb2dicom.inputs.studies import StudyTable, read_studies
 
 PTB_XL = StudyColumns("ecg_id", "filename_hr", "patient_id", "recording_date", "sex", "age")

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from published_trees import COLLECTIONS, Object, pack
-from wfdb2dicom.cli.program import WrongArguments
 from wfdb2dicom.cli.run import configuration_of
+from wfdb2dicom.cli.startup import WrongArguments
 from wfdb2dicom.inputs.configuration import complete
 from working_folder import ROOT, SNAKEMAKE, run_to_end
 

@@ -14,10 +14,10 @@ from snakemake.exceptions import WorkflowError
 from wfdb2dicom.system import current_run, lock
 from wfdb2dicom.batches import freshness, plan_files
 from wfdb2dicom.batches.tables import read_generation
-from wfdb2dicom.batches.token import results_token
+from wfdb2dicom.batches.rerun_token import results_token
 from wfdb2dicom.inputs import records_csv
 from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log
-from wfdb2dicom.inputs.inside_wfdb_dir import find_tables
+from wfdb2dicom.inputs.find_tables import find_tables
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.batches.progress import ProgressReader
@@ -117,7 +117,7 @@ def switches(*keys):
 
 @cache
 def plan_token():
-    """The token of the plan: a new one when sources, DICOMs and receipts are not as planned, see wfdb2dicom.batches.token.
+    """The token of the plan: a new one when sources, DICOMs and receipts are not as planned, see wfdb2dicom.batches.rerun_token.
 
     Looked at once, by the process that decides what to run; its jobs go by what the plan was given.
     """

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wfdb2dicom.batches.token import TokenFile
-from wfdb2dicom.system.table import TableError, encode_table, read_table
+from wfdb2dicom.batches.rerun_token import TokenFile
+from wfdb2dicom.system.tsv import TableError, encode_table, read_table
 from wfdb2dicom.system.whole_file import replace_file
 
 _MARKER = "#wfdb2dicom-store 2 "

@@ -2,6 +2,7 @@
 
 Snakemake notices that an input or an option changed. It does not look at the source files and the DICOMs, more than
 two million of them: here they are compared by size and modification time, once when a run starts.
+That decides which batches run; of a study in them, `wfdb2dicom.convert` compares the bytes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from wfdb2dicom.batches.plan_files import TOKEN_FILE
+from wfdb2dicom.batches.rerun_token import TokenFile
 from wfdb2dicom.batches.tables import (
     FURTHER_SOURCES,
     PlanRow,
@@ -32,7 +34,6 @@ from wfdb2dicom.batches.tables import (
     read_run,
     table_digest,
 )
-from wfdb2dicom.batches.token import TokenFile
 from wfdb2dicom.errors import is_transient
 from wfdb2dicom.records.stamps import STAT_THREADS, further_sources, sources, stamp_of
 from wfdb2dicom.system.paths import is_zip
@@ -103,7 +104,7 @@ def further_sources_changed(tree: str, row: PlanRow, receipt: ReceiptRow) -> boo
 def plan_token(
     plans: Path, receipts: Path, *, inputs: Iterable[Path] = (), wfdb_dir: str = "", policy: Policy | None = None
 ) -> str:
-    """The token of the plan, see `wfdb2dicom.batches.token`: unchanged while nothing is to be planned anew.
+    """The token of the plan, see `wfdb2dicom.batches.rerun_token`: unchanged while nothing is to be planned anew.
 
     Parameters
     ----------

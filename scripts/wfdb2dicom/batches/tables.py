@@ -1,6 +1,6 @@
 """The two tables that pass from stage to stage: plan files and receipts.
 
-The form of both is that of `wfdb2dicom.system.table`, with a marker.
+The form of both is that of `wfdb2dicom.system.tsv`, with a marker.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wfdb2dicom.system.regular_file import open_regular
-from wfdb2dicom.system.table import TableError as TableError
-from wfdb2dicom.system.table import encode_table, read_table
-from wfdb2dicom.system.table import table_digest as table_digest
+from wfdb2dicom.system.tsv import TableError as TableError
+from wfdb2dicom.system.tsv import encode_table, read_table
+from wfdb2dicom.system.tsv import table_digest as table_digest
 from wfdb2dicom.system.whole_file import replace_file
 
 PLAN_MARKER = "#wfdb2dicom-plan 2 "

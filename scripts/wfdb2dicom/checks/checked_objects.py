@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from wfdb2dicom.errors import mask_patient
 from wfdb2dicom.system.regular_file import read_file
-from wfdb2dicom.system.table import TableError, encode_table, read_table
+from wfdb2dicom.system.tsv import TableError, encode_table, read_table
 from wfdb2dicom.system.whole_file import replace_file
 
 _COLUMNS = ("study_id", "dcm_path", "result", "detail")

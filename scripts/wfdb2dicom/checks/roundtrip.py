@@ -19,8 +19,8 @@ from wfdb2dicom.checks.published_digests import SUMS, find_sums, read_sums
 from wfdb2dicom.checks.sample import sampled
 from wfdb2dicom.dicom import leads
 from wfdb2dicom.dicom.mapping import PER_MILLIVOLT
+from wfdb2dicom.dicom.restore import Restored, restore
 from wfdb2dicom.errors import StudyError, describe
-from wfdb2dicom.page.restore import Restored, restore
 from wfdb2dicom.records.header import Header, parse
 from wfdb2dicom.records.source_file import header_text, read_header_text
 from wfdb2dicom.records.zip_source import ZipFiles

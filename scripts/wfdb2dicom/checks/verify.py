@@ -19,7 +19,7 @@ from wfdb2dicom.errors import describe, mask_patient
 from wfdb2dicom.system.output_tree import OutputTree
 from wfdb2dicom.system.pool import map_in_order
 from wfdb2dicom.system.regular_file import file_digest
-from wfdb2dicom.system.table import encode_table
+from wfdb2dicom.system.tsv import encode_table
 from wfdb2dicom.system.whole_file import replace_file
 from wfdb2dicom.words import counted
 

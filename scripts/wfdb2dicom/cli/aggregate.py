@@ -15,7 +15,7 @@ import argparse
 import json
 from pathlib import Path
 
-from wfdb2dicom.cli import program
+from wfdb2dicom.cli import startup
 from wfdb2dicom.results import aggregate
 
 
@@ -42,6 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Aggregate."""
-    program.without_pandas()
+    startup.without_pandas()
     aggregate.write_results(aggregate.AggregateOptions(**vars(args)))
     return 0

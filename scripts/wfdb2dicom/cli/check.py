@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from wfdb2dicom.api import check
-from wfdb2dicom.cli.program import WrongArguments
+from wfdb2dicom.cli.startup import WrongArguments
 from wfdb2dicom.errors import Wfdb2DicomError
 
 

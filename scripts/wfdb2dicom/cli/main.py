@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from wfdb2dicom import __version__
-from wfdb2dicom.cli.program import INTERRUPTED, WrongArguments, exit_without_cleaning, start
+from wfdb2dicom.cli.startup import INTERRUPTED, WrongArguments, exit_without_cleaning, start
 
 COMMANDS = {
     "convert": "convert one WFDB record to a DICOM file",

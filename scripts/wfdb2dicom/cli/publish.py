@@ -17,7 +17,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from wfdb2dicom.cli import program
+from wfdb2dicom.cli import startup
 from wfdb2dicom.publish import PublishOptions, publish
 
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Publish."""
-    program.without_pandas()
+    startup.without_pandas()
     options = vars(args)
     seen_from = options.pop("folder")
     published = publish(PublishOptions(**options))

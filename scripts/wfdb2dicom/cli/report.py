@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 from wfdb2dicom import report
-from wfdb2dicom.cli import program
+from wfdb2dicom.cli import startup
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Report."""
-    program.without_pandas()
+    startup.without_pandas()
     report.write_report(report.ReportOptions(**vars(args)))
     return 0

@@ -29,7 +29,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from wfdb2dicom.cli.program import INTERRUPTED, WrongArguments
+from wfdb2dicom.cli.startup import INTERRUPTED, WrongArguments
 from wfdb2dicom.cli.terminal import no_access
 from wfdb2dicom.errors import ConfigError
 

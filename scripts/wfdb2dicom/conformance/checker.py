@@ -16,7 +16,7 @@ from wfdb2dicom.conformance import standard
 from wfdb2dicom.conformance.annotations import check_annotations
 from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes, check_code, name_of
 from wfdb2dicom.conformance.waveform import check_groups, schemes_of_leads
-from wfdb2dicom.dicom import changes
+from wfdb2dicom.dicom import stated_changes
 from wfdb2dicom.dicom.part10 import Dataset, MalformedError, Part10, number, parse, text
 
 
@@ -123,14 +123,14 @@ def _check_equipment(dataset: Dataset) -> Iterator[Violation]:
 
 def _check_steps(dataset: Dataset) -> Iterator[Violation]:
     """The steps that change samples agree with the waveform."""
-    steps = changes.descriptions(dataset)
+    steps = stated_changes.descriptions(dataset)
     groups = dataset[0x54000100].items if 0x54000100 in dataset else []
     channels = [channel for group in groups if 0x003A0200 in group for channel in group[0x003A0200].items]
-    if (changes.HELD in steps) != any(text(group, 0x003A0004) == "DERIVED" for group in groups):
+    if (stated_changes.HELD in steps) != any(text(group, 0x003A0004) == "DERIVED" for group in groups):
         message = "a derived waveform has no step that derives it, or an original one has"
         yield Violation("ContributingEquipmentSequence", message, f"PS3.3 C.10.9.1.3; {OURS}")
     try:
-        baselines = changes.subtracted(dataset)
+        baselines = stated_changes.subtracted(dataset)
     except ValueError as error:
         yield Violation("ContributingEquipmentSequence", f"baselines subtracted: {error}", OURS)
         return

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfdb2dicom.conformance.attributes import Violation
-from wfdb2dicom.dicom import changes, leads
+from wfdb2dicom.dicom import leads, stated_changes
 from wfdb2dicom.dicom.part10 import Dataset, MalformedError, number, parse, text
 
 # A decimal string of 16 characters rounds the sensitivity: mV, and the same of larger amplitudes than an ECG has.
@@ -74,7 +74,7 @@ def _compare(dataset: Dataset, source: Any) -> Iterator[Violation]:
     for group in groups:
         yield from _compare_frequency(group, source, expected)
         try:
-            held = changes.intervals(dataset)
+            held = stated_changes.intervals(dataset)
         except ValueError as error:
             yield Violation("WaveformAnnotationSequence", str(error), "PS3.3 C.10.10")
             held = []
@@ -107,7 +107,9 @@ def _keys(signals: list[str]) -> list[str]:
 
 def _says_omitted(dataset: Dataset, names: list[str]) -> bool:
     """Whether the object says that these signals, and no others, were left out."""
-    described = next((what for what in changes.descriptions(dataset) if what.startswith(changes.OMITTED)), "")
+    described = next(
+        (what for what in stated_changes.descriptions(dataset) if what.startswith(stated_changes.OMITTED)), ""
+    )
     ascii_only = described.encode("ascii", "ignore").decode()  # wfdb drops the rest of the names
     return ascii_only.partition(": ")[2] == ", ".join(names)
 
@@ -135,7 +137,7 @@ def _compare_skew(group: Dataset, source: Any) -> Iterator[Violation]:
             yield Violation("ChannelSampleSkew", message, "PS3.3 C.10.9; header(5)")
 
 
-def _millivolts(group: Dataset, held: list[changes.Interval]) -> dict[str, npt.NDArray[np.float64]]:
+def _millivolts(group: Dataset, held: list[stated_changes.Interval]) -> dict[str, npt.NDArray[np.float64]]:
     """Lead name in lower case → amplitudes in mV, NaN for invalid samples; empty where they cannot be computed."""
     dtype = {"SS": "<i2", "SL": "<i4"}.get(text(group, 0x54001006))
     items = group[0x003A0200].items if 0x003A0200 in group else []

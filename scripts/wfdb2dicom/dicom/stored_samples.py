@@ -1,7 +1,7 @@
 """The samples as an object stores them, and the attributes that follow from them.
 
 By default they are the record's own counts. Two options change them, and each change is stated in the object, so that
-`wfdb2dicom.page.restore` can undo it.
+`wfdb2dicom.dicom.restore` can undo it.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _EQUIPMENT = {
     "DeviceSerialNumber": "NONE",
     "SoftwareVersions": IMPLEMENTATION_VERSION_NAME,
 }
-# wfdb2dicom.dicom.changes reads these and the step of held samples; it shares nothing with the encoder.
+# wfdb2dicom.dicom.stated_changes reads these and the step of held samples; it shares nothing with the encoder.
 _OMITTED = "Signals that are not an ECG were left out: "
 _SUBTRACTED = "Baselines were subtracted from the samples: "
 _LOCAL_CODES: Attributes = {

@@ -4,7 +4,7 @@
     The options: defaults, checks, and errors that name key, value and remedy.
 `studies`
     The study CSV as a list of `Study`, one per row. It uses `csv_text` (cells as text), `columns` (their names),
-    `study_ids`, `sex_and_age`, and, to refuse rows that would put one patient's data into another's object,
+    `study_ids`, `sex_and_age_columns`, and, to refuse rows that would put one patient's data into another's object,
     `shared_files` and `shifted_rows`.
 `locator`
     From the path in a row to the record in wfdb_dir, folder or ZIP.
@@ -14,6 +14,6 @@
     machine_measurements by study: CSV, Parquet, or pickle, which `unpickle` reads without running code.
 `patients`
     Sex and age from MIMIC-IV's patients.csv.
-`inside_wfdb_dir`, `zip_copies`, `packed_file`
+`find_tables`, `zip_copies`, `packed_file`
     Tables that lie in wfdb_dir, in a ZIP, or compressed.
 """

@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator, ValidationError  # type: ignore[imp
 
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.columns import StudyColumns
-from wfdb2dicom.inputs.inside_wfdb_dir import has_records_list
+from wfdb2dicom.inputs.find_tables import has_records_list
 from wfdb2dicom.inputs.studies import check_beginning
 from wfdb2dicom.system.zip_directory import require_zip
 

@@ -32,7 +32,7 @@ def studies_of_records(options: Mapping[str, Any], found: str, *, write: bool) -
     options : mapping
         The configuration; its `input_csv` as the user gave it.
     found : str
-        Where `wfdb2dicom.inputs.inside_wfdb_dir.find_tables` found it in wfdb_dir, "" where it exists as given.
+        Where `wfdb2dicom.inputs.find_tables.find_tables` found it in wfdb_dir, "" where it exists as given.
     write : bool
         Whether to write the CSV; a process that only joins a run finds it.
 

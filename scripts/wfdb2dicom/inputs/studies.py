@@ -18,7 +18,7 @@ from wfdb2dicom.errors import ConfigError, StudyError, SubjectMismatch, describe
 from wfdb2dicom.inputs.columns import StudyColumns
 from wfdb2dicom.inputs.csv_text import iter_rows, missing_column
 from wfdb2dicom.inputs.locator import Locator
-from wfdb2dicom.inputs.sex_and_age import read_ages, read_sexes
+from wfdb2dicom.inputs.sex_and_age_columns import read_ages, read_sexes
 from wfdb2dicom.inputs.shared_files import Files, find_shared
 from wfdb2dicom.inputs.shifted_rows import find_shifted
 from wfdb2dicom.inputs.study_ids import IdError, identify, study_key

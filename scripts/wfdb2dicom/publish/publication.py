@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 from wfdb2dicom.batches.plan_files import TOKEN_FILE
+from wfdb2dicom.batches.rerun_token import TokenFile
 from wfdb2dicom.batches.tables import read_plan
-from wfdb2dicom.batches.token import TokenFile
 from wfdb2dicom.checks import verify
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.publish.croissant import CROISSANT, croissant

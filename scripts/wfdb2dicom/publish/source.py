@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wfdb2dicom.batches.token import TokenFile
+from wfdb2dicom.batches.rerun_token import TokenFile
 from wfdb2dicom.checks.published_digests import SUMS
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.zip_copies import copy_of_member

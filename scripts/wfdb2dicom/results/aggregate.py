@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
+from wfdb2dicom.batches.rerun_token import store_results
 from wfdb2dicom.batches.tables import (
     TableError,
     fingerprint,
@@ -25,7 +26,6 @@ from wfdb2dicom.batches.tables import (
     read_receipt,
     read_run,
 )
-from wfdb2dicom.batches.token import store_results
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.csv_text import RowWriter, iter_rows, missing_column
 from wfdb2dicom.inputs.studies import path_prefix
@@ -54,7 +54,7 @@ class AggregateOptions:
     configuration : dict
         The whole configuration, for the summary.
     token, digests : str, Path
-        What `wfdb2dicom.batches.token.store_results` keeps, and where; no digests, nothing is kept.
+        What `wfdb2dicom.batches.rerun_token.store_results` keeps, and where; no digests, nothing is kept.
     """
 
     input_csv: Path

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfdb2dicom.dicom import changes
+from wfdb2dicom.dicom import stated_changes
 from wfdb2dicom.dicom.part10 import Dataset, MalformedError, number, parse, text
 from wfdb2dicom.errors import ConfigError, StudyError
 from wfdb2dicom.system.whole_file import replace_file
@@ -179,7 +179,7 @@ def _invalid(dataset: Dataset, group: Dataset, stored: npt.NDArray[Any], bits: i
     invalid: npt.NDArray[np.bool_] = np.zeros(stored.shape, np.bool_)
     if 0x5400100A in group:
         invalid |= stored == int.from_bytes(group[0x5400100A].value[: bits // 8], "little", signed=True)
-    for interval in changes.intervals(dataset):
+    for interval in stated_changes.intervals(dataset):
         if interval.channel >= stored.shape[1] or interval.stop > len(stored):
             raise RestoreError(f"samples {interval.start + 1} to {interval.stop} of an annotation do not exist")
         invalid[interval.start : interval.stop, interval.channel] = True
@@ -190,7 +190,7 @@ def _with_baselines(
     dataset: Dataset, stored: npt.NDArray[Any], channels: list[_Channel], invalid: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[Any], list[_Channel]]:
     """Samples and channels as before baselines were subtracted, where the object says that they were."""
-    baselines = changes.subtracted(dataset)
+    baselines = stated_changes.subtracted(dataset)
     if not baselines:
         return stored, channels
     if len(baselines) != len(channels):
@@ -240,7 +240,7 @@ def _header(
         raise RestoreError(f"SamplingFrequency {text(group, 0x003A001A)!r} is not above 0 Hz")
     shown = f"{frequency:.0f}" if frequency == int(frequency) else repr(frequency)
     first = [name, str(len(channels)), shown, str(len(samples))]
-    if changes.date_is_known(dataset) and (acquired := text(dataset, 0x0008002A)):
+    if stated_changes.date_is_known(dataset) and (acquired := text(dataset, 0x0008002A)):
         moment = _DT(acquired)
         if not moment:
             raise RestoreError(f"AcquisitionDateTime {acquired!r} is not a date with a time to the second")
@@ -254,9 +254,9 @@ def _header(
             f"{name}.dat {signal_format}{skew} {channel.gain!r}({channel.baseline})/mV"
             f" {signal_format} 0 {start} {total} 0 {channel.label}"
         )
-    if changes.patient_is_known(dataset) and (patient := text(dataset, 0x00100020)):
+    if stated_changes.patient_is_known(dataset) and (patient := text(dataset, 0x00100020)):
         lines.append(f"# <subject_id>: {patient}")
-    omitted = [what for what in changes.descriptions(dataset) if what.startswith(changes.OMITTED)]
+    omitted = [what for what in stated_changes.descriptions(dataset) if what.startswith(stated_changes.OMITTED)]
     lines += [f"# {what}" for what in omitted]
     if broken := next((line for line in lines if not line.isprintable()), None):
         raise RestoreError(f"{broken!r} cannot be a line of a WFDB header: it has characters that are not printable")
