@@ -1,5 +1,7 @@
 """Fault 8: two runs in one folder, two folders with one target, readers while a run writes."""
 
+import os
+import signal
 import subprocess
 import threading
 from io import BytesIO
@@ -31,8 +33,11 @@ def test_a_second_run_in_one_folder_is_refused_clearly_and_harms_nothing(tmp_pat
     first = work.start()
     lock = work.folder / "results/.lock"
     wait_until(lambda: (lock.exists() and lock.read_text().startswith("process ")) or first.poll() is not None)
-    second = work.run(status=1)
-    assert first.poll() is None, "the first run ended before the second began"
+    os.kill(first.pid, signal.SIGSTOP)  # so that it does not end before the second begins
+    try:
+        second = work.run(status=1)
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
     assert "another run is using" in second.output and f"process {first.pid} " in second.output
     assert "--directory" in second.output
     output = first.communicate(timeout=200)[0]

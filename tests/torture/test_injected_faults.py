@@ -11,7 +11,7 @@ from faults.helpers import ENVIRONMENT, Work, in_folder
 
 from .campaign import SEED, amount, assert_ends_like, assert_nothing_wrong, begin_again
 
-FAULTS = amount(60, "WFDB2DICOM_TORTURE_CALLS", 5000)
+FAULTS = amount(30, "WFDB2DICOM_TORTURE_CALLS", 5000)
 # Errors end most jobs soon, so that one call in thousands fails; what is short is only continued.
 MIXTURES = (
     (1000, "EIO,ESTALE,ENOSPC,EINTR,EAGAIN,ENOLCK,short"),

@@ -12,7 +12,7 @@ from faults.helpers import Work, in_folder, wait_until
 
 from .campaign import LONG, SEED, amount, assert_ends_like, assert_nothing_wrong, begin_again
 
-FAULTS = amount(8, "WFDB2DICOM_TORTURE_KILLS", 1000)
+FAULTS = amount(5, "WFDB2DICOM_TORTURE_KILLS", 1000)
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT)
 ROLES = ("convert-batch", "plan", "aggregate", "report", "gate")
 PATIENCE = 20.0 if LONG else 8.0  # seconds that a run with a stopped process may take before it is ended
