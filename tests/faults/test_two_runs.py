@@ -31,8 +31,8 @@ def test_a_second_run_in_one_folder_is_refused_clearly_and_harms_nothing(tmp_pat
     work = Work(tmp_path / "work", {"studies_per_job": 5})
     make_tree(work.folder / "wfdb", 40)
     first = work.start()
-    lock = work.folder / "results/.lock"
-    wait_until(lambda: (lock.exists() and lock.read_text().startswith("process ")) or first.poll() is not None)
+    receipts = work.folder / "results/receipts"
+    wait_until(lambda: any(receipts.glob("*.tsv")) or first.poll() is not None)
     os.kill(first.pid, signal.SIGSTOP)  # so that it does not end before the second begins
     try:
         second = work.run(status=1)
