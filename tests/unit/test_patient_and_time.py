@@ -1,5 +1,6 @@
 """Patient, sex, age and time of an object: which source each is taken from, and what is said of what is not known."""
 
+import argparse
 import json
 from dataclasses import replace
 from io import BytesIO
@@ -10,6 +11,7 @@ import pytest
 
 from wfdb2dicom import Options, check, convert_record, read, restore
 from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.cli.info import run as describe_file
 from wfdb2dicom.errors import ConfigError, DateError, UnknownSubject
 from wfdb2dicom.records.comments import sex_and_age
 from wfdb2dicom.records.header import parse
@@ -199,3 +201,14 @@ def test_options_survive_the_way_through_a_plan_file() -> None:
     options = replace(UNDATED, sex_and_age_from=("comments",))
     assert Options.from_mapping(json.loads(options.text())) == options
     assert Acquisition.from_json(Acquisition(column_sex="F").to_json()).column_sex == "F"
+
+
+def test_info_calls_neither_the_study_a_patient_nor_the_placeholder_a_date(
+    convert, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = replace(UNDATED, unknown_subject="study")
+    convert(options, moment="", subject=None, subject_id="", ecg_time="")
+    describe_file(argparse.Namespace(source=tmp_path / "x.dcm"))
+    said = capsys.readouterr().out
+    assert "patient:          not known (40689238 is the study's id)\n" in said
+    assert "recorded:         not known (the object's date is a placeholder)\n" in said

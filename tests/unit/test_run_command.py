@@ -1,5 +1,6 @@
 """`wfdb2dicom run`: Snakemake, without its tracebacks for what only a user can change."""
 
+import argparse
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from wfdb2dicom.cli import run as cli_run
 from wfdb2dicom.cli.run import provide_cache, require_folder, require_keys, split_targets
 from wfdb2dicom.cli.terminal import Terminal
 from wfdb2dicom.errors import ConfigError
@@ -22,6 +24,25 @@ def test_a_target_behind_configfile_is_a_target(tmp_path: Path) -> None:
     mine.touch()
     assert split_targets([mine]) == ([mine], [])
     assert split_targets([mine, Path("verify"), Path("dicom/a/1.dcm")]) == ([mine], ["verify", "dicom/a/1.dcm"])
+
+
+def test_options_that_are_given_twice_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(cli_run, "run_snakemake", lambda arguments, configfiles: seen.extend(arguments) or 0)
+    given = [
+        "--config",
+        "a=1",
+        "verify",
+        "--configfile",
+        "x.yaml",
+        "--config=b=2",
+        "--cores",
+        "2",
+        "--configfile=y.yaml",
+    ]
+    assert cli_run.run(argparse.Namespace(arguments=given)) == 0
+    assert seen[:6] == ["--configfile", "x.yaml", "y.yaml", "--config", "a=1", "verify"]
+    assert seen[6:9] == ["b=2", "--cores", "2"]
 
 
 @pytest.mark.parametrize("names", [["none.yaml"], ["none"], ["mine.yaml", "none.yml"]])
@@ -102,6 +123,18 @@ def test_what_the_file_system_refuses_snakemake_is_one_line() -> None:
     assert "\n" not in record
     unknown = "Traceback (most recent call last):\n\nKeyError: 'x'\n"
     assert "KeyError: 'x'" in Terminal(lambda: "").format(_error(unknown))
+
+
+def test_a_target_that_does_not_exist_is_named_with_the_one_that_is_meant() -> None:
+    said = Terminal(lambda: "").format(
+        _error("MissingRuleException:\nNo rule to produce verfy (if you use input ...).")
+    )
+    assert said.startswith("error: there is no target 'verfy'; did you mean verify? Targets are plan, verify, ")
+
+
+def test_of_a_study_that_does_not_exist_only_our_own_words_are_shown() -> None:
+    words = 'InputFunctionException in rule study in file "x.smk", line 31:\nError:\n  WorkflowError:\n    no study\n'
+    assert Terminal(lambda: "").format(_error(f"{words}Wildcards:\n  record=1\nTraceback:")) == "error: no study"
 
 
 def _error(message: str):

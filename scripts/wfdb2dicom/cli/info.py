@@ -27,6 +27,7 @@ from wfdb2dicom.api import record_path
 from wfdb2dicom.convert import Converter
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.sop_classes import SOP_CLASSES
+from wfdb2dicom.dicom.stated_changes import UNKNOWN_PATIENT
 from wfdb2dicom.errors import StudyError, describe
 from wfdb2dicom.records.header import Header, parse
 from wfdb2dicom.records.source_file import read_header_text
@@ -35,6 +36,8 @@ from wfdb2dicom.words import duration
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+    from wfdb2dicom.page.ecg import Ecg
 
 
 # To try the conversion of a record whose patient and time only the study CSV knows.
@@ -122,9 +125,9 @@ def _of_object(path: Path) -> list[tuple[str, str]]:
         ("DICOM object", str(path)),
         ("SOP instance", ecg.sop_instance_uid),
         ("DICOM class", dataset.SOPClassUID.name),
-        ("patient", ", ".join(filter(None, (ecg.patient_id, ecg.sex, ecg.age))) or "not given"),
+        ("patient", ", ".join(filter(None, (_patient(ecg, dataset), ecg.sex, ecg.age))) or "not given"),
         ("study", ecg.study_id or "not given"),
-        ("recorded", (ecg.acquired or "not given") + (" (dates were modified)" if ecg.shifted else "")),
+        ("recorded", _moment(ecg, dataset)),
         ("station", ecg.station or "not given"),
         ("leads", ", ".join(ecg.leads)),
     ]
@@ -137,6 +140,17 @@ def _of_object(path: Path) -> list[tuple[str, str]]:
     contributions = dataset.get("ContributingEquipmentSequence") or ()
     steps = [item.ContributionDescription for item in contributions if "ContributionDescription" in item]
     return [*lines, *([("steps", "; ".join(steps))] if steps else [])]
+
+
+def _patient(ecg: Ecg, dataset: Dataset) -> str:
+    known = dataset.get("PatientComments") != UNKNOWN_PATIENT
+    return ecg.patient_id if known else f"not known ({ecg.patient_id} is the study's id)"
+
+
+def _moment(ecg: Ecg, dataset: Dataset) -> str:
+    if dataset.get("LongitudinalTemporalInformationModified") == "REMOVED":
+        return "not known (the object's date is a placeholder)"
+    return (ecg.acquired or "not given") + (" (dates were modified)" if ecg.shifted else "")
 
 
 def _sensitivities(dataset: Dataset) -> Iterable[tuple[str, str]]:

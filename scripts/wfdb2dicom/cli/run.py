@@ -5,8 +5,8 @@ follow, and targets such as verify, validate or store. Results are written below
 pip install 'wfdb2dicom[workflow]'.
 
 --dataset NAME takes the configuration of a published collection, such as mimic-iv-ecg or ptb-xl, that comes with
-wfdb2dicom: wfdb2dicom run --dataset ptb-xl --config wfdb_dir=ptb-xl-1.0.3.zip --cores 2. What --configfile and
---config say goes before it. docs/datasets.md lists the collections.
+wfdb2dicom: wfdb2dicom run --dataset ptb-xl --config wfdb_dir=ptb-xl-1.0.3.zip --cores 2. Values of --configfile and
+--config take precedence; both may be given several times. docs/datasets.md lists the collections.
 
 exit status:
   0    every step is done, and no more studies failed than max_failed allows
@@ -34,6 +34,7 @@ from wfdb2dicom.cli.terminal import no_access
 from wfdb2dicom.errors import ConfigError
 
 TAKES_ANY_ARGUMENTS = True  # Snakemake checks them
+_GATHERED = (("--config", "-C"), ("--configfile",))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,9 +58,14 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("Snakemake is not installed; run: pip install 'wfdb2dicom[workflow]'")
     parser = argparse.ArgumentParser("wfdb2dicom run", add_help=False, allow_abbrev=False)
     parser.add_argument("--dataset")
+    for option in _GATHERED:  # Snakemake forgets all but the last
+        parser.add_argument(*option, action="extend", nargs="*")
     own, arguments = parser.parse_known_args(args.arguments)
+    for first, *_ in _GATHERED:
+        if values := getattr(own, first.strip("-")):
+            arguments = [first, *values, *arguments]
     configfiles = [configuration_of(own.dataset)] if own.dataset is not None else []
-    return run_snakemake(["--snakefile", str(snakefile()), *arguments], configfiles)
+    return run_snakemake([*arguments, "--snakefile", str(snakefile())], configfiles)
 
 
 def configuration_of(dataset: str) -> Path:

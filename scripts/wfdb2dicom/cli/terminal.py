@@ -11,6 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 
 _MOST_FAILURES = 8  # failed jobs that are shown; the others are counted
@@ -21,6 +22,10 @@ _FOR_DEVELOPERS = re.compile(
 ).match
 # The last line of a traceback of Snakemake, which is shown for what the file system refuses too.
 _SYSTEM_ERROR = re.compile(r"^\w*Error: \[Errno \d+\] ([^:\n]+): '([^\n]+)'$", re.MULTILINE)
+_NO_TARGET = re.compile(r"No rule to produce (\S+)")
+_TARGETS = ("plan", "verify", "validate", "roundtrip", "store", "publish")
+# What a function of ours says of a target, among what Snakemake adds.
+_OF_FUNCTION = re.compile(r"^InputFunctionException in rule .*?WorkflowError:\n\s+(.*?)\nWildcards:", re.DOTALL)
 # What Snakemake says where it does something else than to run rules.
 _OTHER_MODES = ("Unlock", "Touch", "Delet", "Would ", "Created report", "Clean", "Archiv", "Congratulations")
 
@@ -66,6 +71,10 @@ class Terminal(logging.Formatter):
             return ""
         if error := _SYSTEM_ERROR.search(message):
             return f"error: {no_access(error[1], error[2])}"
+        if target := _NO_TARGET.search(message):
+            return f"error: {no_target(target[1])}"
+        if said := _OF_FUNCTION.search(message):
+            return f"error: {said[1]}"
         lines = [line for line in message.splitlines() if line.strip() and not _FOR_DEVELOPERS(line)]
         prefix = "error: " if lines and record.levelno >= logging.ERROR else ""
         return prefix + "\n".join(lines)
@@ -104,6 +113,14 @@ def no_access(reason: str, file: str) -> str:
         f"{reason}: {file!r}: make room or give yourself the right to read and write there, or run in a folder of your "
         "own (--directory)"
     )
+
+
+def no_target(name: str) -> str:
+    """What there is instead of a target that does not exist."""
+    near = get_close_matches(name, _TARGETS, 1)
+    meant = f"; did you mean {near[0]}?" if near else "."
+    known = f"{', '.join(_TARGETS)} and the DICOM (.dcm) or page (.png, .svg, .pdf) of a study"
+    return f"there is no target {name!r}{meant} Targets are {known}"
 
 
 def _event(record: logging.LogRecord) -> str:
