@@ -148,7 +148,7 @@ class TestInputs:
         [
             ({"input_csv": "none.csv"}, "input_csv: 'none.csv' does not exist (relative to "),
             ({"input_csv": "none.csv", "wfdb_dir": "none"}, "wfdb_dir: 'none' does not exist"),
-            ({"metadata": "none.csv"}, ", or in wfdb_dir, 'wfdb'): correct the path"),
+            ({"metadata": "none.csv"}, ", or in wfdb_dir, 'wfdb'): correct the path, or wfdb_dir"),
             ({"input_csv": "wfdb"}, "input_csv: 'wfdb' is a folder, not a file"),
             ({"metadata": "/none.csv"}, "metadata: '/none.csv' does not exist (absolute path)"),
             ({"wfdb_dir": "none"}, "wfdb_dir: 'none' does not exist"),

@@ -82,7 +82,11 @@ def run(arguments: list[str]) -> int:
         print(f"wfdb2dicom {__version__}")
         return 0
     if name not in COMMANDS and name not in STAGES:
-        print(f"{usage()}\nerror: there is no command {name!r}", file=sys.stderr)
+        from difflib import get_close_matches  # only here: it takes a while to import
+
+        near = get_close_matches(name, COMMANDS, 1)
+        meant = f"; did you mean {near[0]}?" if near else "."
+        print(f"error: there is no command {name!r}{meant} `wfdb2dicom --help` lists all", file=sys.stderr)
         return 2
     module = import_module(f"wfdb2dicom.cli.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(

@@ -148,7 +148,8 @@ def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False)
         if not path.is_file():
             kind = "is a folder, not a file" if path.is_dir() else "does not exist"
             where = _seen_from(path) + ("" if path.is_absolute() else f", or in wfdb_dir, {options['wfdb_dir']!r}")
-            raise ConfigError(f"{key}: {options[key]!r} {kind} ({where}): correct the path")
+            other = "" if path.is_absolute() else ", or wfdb_dir, the data set's top folder or ZIP"
+            raise ConfigError(f"{key}: {options[key]!r} {kind} ({where}): correct the path{other}")
     csv = Path(options["input_csv"])
     named = StudyColumns.from_options(options)
     listed = partial(has_records_list, options["wfdb_dir"])
