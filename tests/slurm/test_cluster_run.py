@@ -169,6 +169,7 @@ def nodes_up(plain_cluster: Cluster) -> Iterator[Cluster]:
     yield plain_cluster
 
 
+@pytest.mark.long
 def test_two_copies_of_a_batch_at_once_make_the_same_whole_result(
     nodes_up: Cluster, config: dict[str, object], local: Work, tmp_path: Path
 ) -> None:
@@ -224,6 +225,7 @@ def interrupted(
     return work, before, details
 
 
+@pytest.mark.long
 def test_interrupting_snakemake_cancels_its_jobs_and_the_next_run_goes_on(
     interrupted: tuple[Work, dict[str, int], str], local: Work
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import ROOT, Work
 
-pytestmark = [pytest.mark.slurm, pytest.mark.workflow, pytest.mark.slow]
+pytestmark = [pytest.mark.slurm, pytest.mark.workflow, pytest.mark.slow, pytest.mark.long]
 
 BATCH = "001-000"
 MIMIC = 800_035

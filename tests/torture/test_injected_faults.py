@@ -7,6 +7,8 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from faults.helpers import ENVIRONMENT, Work, in_folder
 
 from .campaign import SEED, amount, assert_ends_like, assert_nothing_wrong, begin_again
@@ -22,6 +24,7 @@ MIXTURES = (
 )
 
 
+@pytest.mark.long
 def test_runs_whose_system_calls_fail_at_random_end_like_one_undisturbed(
     work: Work, calm: Work, faulty_calls: Path, tmp_path: Path
 ) -> None:

@@ -8,6 +8,8 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from faults.helpers import Work, in_folder, wait_until
 
 from .campaign import LONG, SEED, amount, assert_ends_like, assert_nothing_wrong, begin_again
@@ -18,6 +20,7 @@ ROLES = ("convert-batch", "plan", "aggregate", "report", "gate")
 PATIENCE = 20.0 if LONG else 8.0  # seconds that a run with a stopped process may take before it is ended
 
 
+@pytest.mark.long
 def test_a_run_whose_processes_are_hit_at_random_ends_like_one_undisturbed(
     work: Work, calm: Work, tmp_path: Path
 ) -> None:
