@@ -82,6 +82,7 @@ def test_it_sends_what_is_not_there_and_then_has_nothing_to_do(project: Path, de
     assert [path for path in kept if b"s3cret" in path.read_bytes()] == []
 
 
+@pytest.mark.long
 def test_a_refused_log_in_is_tried_once_in_a_run_of_many_jobs(project: Path, demo: Path, tmp_path: Path) -> None:
     """Several batches, two at a time, each tried again by Snakemake; the next run tries once more."""
     with serve([]) as server:

@@ -113,6 +113,7 @@ def flip_last_bit(path: Path) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+@pytest.mark.long
 def test_a_sample_has_exactly_the_size_wanted_and_is_always_the_same(folder: Folder, tmp_path: Path) -> None:
     mine = copy(folder, tmp_path)
     drawn = []

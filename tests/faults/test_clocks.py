@@ -86,6 +86,7 @@ def test_samples_that_keep_every_checksum_are_converted_when_their_file_is_newer
 
 
 @pytest.mark.workflow
+@pytest.mark.long
 def test_a_clock_that_jumps_makes_no_run_do_anything_twice(work: Work) -> None:
     before = contents(work.folder / "dicom")
     inodes = {name: stamp[0] for name, stamp in written(work.folder / "dicom").items()}
@@ -101,6 +102,7 @@ def test_a_clock_that_jumps_makes_no_run_do_anything_twice(work: Work) -> None:
 
 
 @pytest.mark.workflow
+@pytest.mark.long
 def test_sources_copied_with_other_times_are_read_again_and_no_dicom_written(work: Work) -> None:
     before = written(work.folder / "dicom")
     shutil.copytree(work.folder / "wfdb", work.folder / "copy")

@@ -144,6 +144,7 @@ def test_no_space_for_results_keeps_those_that_were_there(tmp_path: Path, small_
 
 
 @pytest.mark.workflow
+@pytest.mark.long
 def test_a_run_on_a_full_disk_says_so_and_the_next_one_completes(tmp_path: Path, small_disk) -> None:
     work = Work(tmp_path / "work", {"studies_per_job": 8})
     make_tree(work.folder / "wfdb", 32)

@@ -119,6 +119,7 @@ NASTY = "a 'b' \"c\" $(touch pwned) `touch pwned`; touch pwned & | > pwned * %s 
 
 
 @pytest.mark.workflow
+@pytest.mark.long
 def test_a_whole_run_in_folders_of_nasty_names(tmp_path: Path) -> None:
     folder = tmp_path / f"work {NASTY[:60]}"
     names = ["plain", f"{NASTY} {{x}} {{{{y}}}}", "$HOME", "-n", "=cmd()"]

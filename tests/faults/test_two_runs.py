@@ -47,6 +47,7 @@ def test_a_second_run_in_one_folder_is_refused_clearly_and_harms_nothing(tmp_pat
 
 
 @pytest.mark.workflow
+@pytest.mark.long
 def test_two_folders_with_one_target_end_with_whole_files(tmp_path: Path) -> None:
     one, two = (Work(tmp_path / name, {"dcm_dir": "../dicom", "wfdb_dir": "../wfdb"}) for name in ("one", "two"))
     make_tree(tmp_path / "wfdb", 40)

@@ -75,6 +75,7 @@ def test_a_run_from_plan_to_report(project: Path, tmp_path: Path) -> None:
         assert archive.read(held) == page.read_bytes()
 
 
+@pytest.mark.long
 def test_a_run_that_fails_has_its_report_all_the_same(project: Path, tmp_path: Path) -> None:
     output = piped(project, tmp_path, changes=["max_failed=0.01"], status=1)
     assert "more than max_failed allows (1 %)" in output

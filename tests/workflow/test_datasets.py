@@ -48,9 +48,14 @@ def described(dicom: Path, row: dict[str, object]) -> Object:
     )
 
 
+IN_CI = ("mimic-iv-ecg", "ptb-xl", "cinc2021", "ludb")
+
+
 @pytest.mark.workflow
 @pytest.mark.slow
-@pytest.mark.parametrize("name", COLLECTIONS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name not in IN_CI)) for name in COLLECTIONS]
+)
 def test_one_command_converts_the_collection_as_it_is_shipped(name: str, real: Path | None, tmp_path: Path) -> None:
     collection = COLLECTIONS[name]
     collection.write(tmp_path / "shipped", real)

@@ -62,6 +62,7 @@ def test_an_added_study_runs_its_batch_only(work: Work) -> None:
     assert work.table()[str(FIRST + 500)]["dcm_path"]
 
 
+@pytest.mark.long
 def test_a_removed_study_runs_its_batch_only_and_leaves_the_table(work: Work) -> None:
     before = work.dicoms()
     batch = work.batch_of(FIRST + 2)
@@ -85,6 +86,7 @@ def test_a_changed_metadata_row_rewrites_that_study_only(work: Work) -> None:
     assert changed(before, work.dicoms()) == dicom_names(study)
 
 
+@pytest.mark.long
 def test_a_metadata_row_changed_in_place_with_an_old_time_rewrites_that_study_only(work: Work) -> None:
     before = work.dicoms()
     csv = work.folder / "wfdb/machine_measurements.csv"
@@ -112,7 +114,10 @@ def test_a_lost_dicom_is_made_again_and_no_other(work: Work, damage: str) -> Non
     assert work.run().nothing_done
 
 
-@pytest.mark.parametrize("option", [{"lead_order": "standard"}, {"uid_root": "1.2.826.0.1.3680043.10.999"}])
+@pytest.mark.parametrize(
+    "option",
+    [{"lead_order": "standard"}, pytest.param({"uid_root": "1.2.826.0.1.3680043.10.999"}, marks=pytest.mark.long)],
+)
 def test_an_option_that_changes_the_objects_rewrites_all(work: Work, option: dict[str, str]) -> None:
     before = work.dicoms()
     assert len(work.run(**option).batches) == 4
@@ -120,6 +125,7 @@ def test_an_option_that_changes_the_objects_rewrites_all(work: Work, option: dic
     assert work.run(**option).nothing_done
 
 
+@pytest.mark.long
 def test_what_changed_is_seen_where_snakemake_has_lost_its_records(work: Work) -> None:
     before = work.dicoms()
     shutil.rmtree(work.folder / ".snakemake")
@@ -134,6 +140,7 @@ def test_what_changed_is_seen_where_snakemake_has_lost_its_records(work: Work) -
     assert work.run(lead_order="standard").nothing_done
 
 
+@pytest.mark.long
 def test_what_changed_is_seen_where_snakemake_is_to_look_at_times_alone(work: Work) -> None:
     before = work.dicoms()
     work.dicom(FIRST).unlink()
@@ -144,6 +151,7 @@ def test_what_changed_is_seen_where_snakemake_is_to_look_at_times_alone(work: Wo
 
 
 @pytest.mark.parametrize("key", ["output_csv", "error_log"])
+@pytest.mark.long
 def test_an_output_of_another_name_is_made(work: Work, key: str) -> None:
     before = work.dicoms()
     assert work.run(**{key: "other/out.txt"}).batches == []
@@ -152,6 +160,7 @@ def test_an_output_of_another_name_is_made(work: Work, key: str) -> None:
     assert work.run(**{key: "other/out.txt"}).nothing_done
 
 
+@pytest.mark.long
 def test_a_lost_report_is_written_again(work: Work) -> None:
     page = work.folder / "results/report/index.html"
     page.unlink()
@@ -159,6 +168,7 @@ def test_a_lost_report_is_written_again(work: Work) -> None:
     assert page.exists()
 
 
+@pytest.mark.long
 def test_the_report_names_the_limit_of_this_run(work: Work) -> None:
     page = work.folder / "results/report/index.html"
     work.run(max_failed=0.01, status=1)
@@ -167,6 +177,7 @@ def test_the_report_names_the_limit_of_this_run(work: Work) -> None:
     assert "That is within max_failed (50 %)." in page.read_text()
 
 
+@pytest.mark.long
 def test_a_folder_that_arrives_below_files_is_found_although_the_csv_leaves_it_out(work: Work) -> None:
     subject = f"p{subject_of(FIRST)}"
     os.rename(work.tree.root / "files/p1000" / subject, work.folder / subject)
@@ -231,6 +242,7 @@ def test_a_run_killed_halfway_is_completed_by_the_next(
     assert {name: content for name, (_, _, content) in after.items()} == {n: c for n, (_, _, c) in whole.items()}
 
 
+@pytest.mark.long
 def test_overwrite_converts_everything_again_each_time(work: Work) -> None:
     before = work.dicoms()
     assert len(work.run(overwrite=True).batches) == 4
@@ -241,6 +253,7 @@ def test_overwrite_converts_everything_again_each_time(work: Work) -> None:
     assert work.run().nothing_done
 
 
+@pytest.mark.long
 def test_without_watching_a_lost_dicom_goes_unnoticed(work: Work) -> None:
     work.run(watch_sources=False)
     work.dicom(FIRST + 4).unlink()
@@ -248,6 +261,7 @@ def test_without_watching_a_lost_dicom_goes_unnoticed(work: Work) -> None:
     assert work.run().batches == [work.batch_of(FIRST + 4)]
 
 
+@pytest.mark.long
 def test_a_clone_that_moved_runs_nothing(work: Work, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     clone.mkdir()

@@ -68,6 +68,7 @@ class TestState:
         assert changed(before, work.dicoms()) == set()
         assert work.run().nothing_done
 
+    @pytest.mark.long
     def test_plan(self, work: Work) -> None:
         before = work.dicoms()
         plan = work.folder / f"results/plan/{work.batch_of(FIRST)}.tsv"
@@ -78,6 +79,7 @@ class TestState:
         assert changed(before, work.dicoms()) == set()
         assert set(work.errors()) == {str(TRUNCATED), str(CORRUPT)}
 
+    @pytest.mark.long
     def test_everything_but_the_dicoms(self, work: Work) -> None:
 
         before = work.dicoms()

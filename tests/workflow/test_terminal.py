@@ -52,6 +52,7 @@ def test_nothing_to_do_says_what_is_up_to_date_and_where_it_is(work: Work) -> No
     ]
 
 
+@pytest.mark.long
 def test_many_failed_jobs_are_some_lines_without_a_traceback(work: Work) -> None:
     forget(work)
     for study in range(FIRST, FIRST + STUDIES):
@@ -102,6 +103,7 @@ def test_all_of_snakemake_comes_back_when_asked_for(work: Work, tmp_path: Path) 
     assert "Job stats:" in run.output and len(run.batches) == 1
 
 
+@pytest.mark.long
 def test_the_command_of_its_own_needs_no_home_and_takes_a_target_behind_the_configuration(work: Work) -> None:
     work.command()  # writes mine.yaml
     command = [sys.executable, str(ROOT / "scripts/wfdb2dicom"), "run", "--directory", work.folder.name]

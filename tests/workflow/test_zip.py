@@ -81,6 +81,7 @@ def test_only_what_changed_in_a_zip_is_converted(zipped: Work) -> None:
     assert "Nothing to be done" in zipped.run().output
 
 
+@pytest.mark.long
 def test_single_targets_and_checks_read_the_zip(zipped: Work) -> None:
     zipped.run(f"dicom/{study_path(FIRST)}.dcm")
     assert set(zipped.dicoms()) == dicom_names(FIRST)
@@ -95,6 +96,7 @@ def test_a_zip_that_is_still_being_downloaded_stops_the_run(zipped: Work) -> Non
     assert "cut short, or still being downloaded" in zipped.run(status=1).output
 
 
+@pytest.mark.long
 def test_a_killed_run_is_continued(
     zipped: Work, kill_when: Callable[[list[str], Path, Callable[[], bool]], None]
 ) -> None:
