@@ -26,12 +26,10 @@ from wfdb2dicom.batches.tables import (
     PlanRow,
     ReceiptRow,
     TableError,
-    fingerprint,
-    options_line,
-    read_generation,
     read_plan,
     read_receipt,
-    read_run,
+    same_generation,
+    same_rows,
     table_digest,
 )
 from wfdb2dicom.errors import is_transient
@@ -74,8 +72,7 @@ class Policy:
         options : mapping
             Of the plan file.
         """
-        line = options_line(dict(options))
-        if self.overwrite or [fingerprint(line, row) for row in planned] != [row.plan_row for row in receipt]:
+        if self.overwrite or not same_rows(options, planned, receipt):
             return False
         return all(map(partial(self._row_holds, options), planned, receipt))
 
@@ -228,7 +225,7 @@ def _batch_changed(plan: Path, receipts: Path, policy: Policy) -> bool:
             return True
         if not receipt.exists():  # Snakemake runs the batch by itself
             return False
-        if read_run(receipt).get("generation", "") != read_generation(plan):
+        if not same_generation(plan, receipt):
             return True
         return not policy.holds(rows, read_receipt(receipt), options)
     except (TableError, OSError):

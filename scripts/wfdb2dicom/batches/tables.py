@@ -98,6 +98,17 @@ def read_generation(plan: Path) -> str:
     return "" if word == "-" else word
 
 
+def same_rows(options: Mapping[str, Any], planned: Iterable[PlanRow], receipt: Iterable[ReceiptRow]) -> bool:
+    """Whether a receipt has the outcomes of just these rows of a plan file, under its options."""
+    line = options_line(dict(options))
+    return [fingerprint(line, row) for row in planned] == [row.plan_row for row in receipt]
+
+
+def same_generation(plan: Path, receipt: Path) -> bool:
+    """Whether a receipt is that of the plan file's generation, see `write_plan`."""
+    return bool(read_run(receipt).get("generation", "") == read_generation(plan))
+
+
 def write_receipt(
     path: Path, rows: Iterable[ReceiptRow], *, sync: bool = True, run: Mapping[str, Any] | None = None
 ) -> None:

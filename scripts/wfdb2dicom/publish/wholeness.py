@@ -19,12 +19,10 @@ from wfdb2dicom.batches.tables import (
     PlanRow,
     ReceiptRow,
     TableError,
-    fingerprint,
-    options_line,
-    read_generation,
     read_plan,
     read_receipt,
-    read_run,
+    same_generation,
+    same_rows,
 )
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.studies import path_prefix
@@ -99,12 +97,10 @@ def _look(plan: Path, receipts: Path, dcm_dir: str) -> BatchState:
         if not receipt.exists():
             return BatchState(findings=[f"{receipt} is missing"])
         rows = read_receipt(receipt)
-        generation = read_run(receipt).get("generation", "")
+        belongs = same_rows(options, planned, rows) and same_generation(plan, receipt)
     except TableError as error:
         return BatchState(findings=[str(error)])
-    line = options_line(options)
-    unchanged = [fingerprint(line, row) for row in planned] == [row.plan_row for row in rows]
-    if not unchanged or generation != read_generation(plan):
+    if not belongs:
         return BatchState(findings=[f"{receipt} is not the receipt of {plan}"])
     good = [row for row in rows if row.status != "failed"]
     findings = [

@@ -19,12 +19,10 @@ import pyarrow as pa
 from wfdb2dicom.batches.rerun_token import store_results
 from wfdb2dicom.batches.tables import (
     TableError,
-    fingerprint,
-    options_line,
-    read_generation,
     read_plan,
     read_receipt,
-    read_run,
+    same_generation,
+    same_rows,
 )
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.csv_text import RowWriter, iter_rows, missing_column
@@ -167,9 +165,7 @@ def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> BatchRes
     if not receipt.exists():
         raise TableError(f"{receipt} is missing: run the workflow again, it will convert this batch")
     results = read_receipt(receipt)
-    line = options_line(options)
-    unchanged = [fingerprint(line, row) for row in planned] == [row.plan_row for row in results]
-    if not unchanged or read_run(receipt).get("generation", "") != read_generation(plan):
+    if not (same_rows(options, planned, results) and same_generation(plan, receipt)):
         raise TableError(f"{receipt} is not the receipt of {plan}: delete it and run again")
     rows = list(zip(planned, results, strict=True))
     counts = OutcomeCounts()
