@@ -63,6 +63,9 @@ class Flag:
                 yield row | {"detail": self.describe(row)}
 
 
+_UNKNOWN = "unknown"
+
+
 @dataclass
 class Distribution:
     """How often each value occurs among the converted studies.
@@ -75,6 +78,8 @@ class Distribution:
         Values in the order in which they are shown; the last one sums up the rare ones where there are many.
     ranked : list of int
         Studies of every value, the most frequent first.
+    absent
+        What stands for a value that is not known, and has no unit.
     """
 
     key: str
@@ -82,6 +87,13 @@ class Distribution:
     unit: str
     counts: list[tuple[str, int]]
     ranked: list[int] = field(default_factory=list)
+    absent: str = _UNKNOWN
+
+    @property
+    def first(self) -> str:
+        """The first value with its unit."""
+        value = self.counts[0][0]
+        return value if value == self.absent else f"{value} {self.unit}".rstrip()
 
     @property
     def is_scattered(self) -> bool:
@@ -279,7 +291,7 @@ def _distributions(done: pa.Table) -> Iterable[Distribution]:
     yield _by_value("leads", "Numbers of leads", "", _counted(done["n_channels"]))
     yield _by_frequency("band", "Filter pass bands", "Hz", _bands(done["filter_low"], done["filter_high"]))
     yield _by_value("notch", "Notch filters", "Hz", _counted(done["notch"]), absent="none known")
-    carts = {"unknown" if cart is None else str(cart): count for cart, count in _counted(done["cart_id"]).items()}
+    carts = {_UNKNOWN if cart is None else str(cart): count for cart, count in _counted(done["cart_id"]).items()}
     yield _by_frequency("cart", "Carts", "", carts)
 
 
@@ -290,7 +302,7 @@ def _counted(values: pa.ChunkedArray) -> dict[Any, int]:
 def _bands(low: pa.ChunkedArray, high: pa.ChunkedArray) -> dict[str, int]:
     pairs = pa.table({"low": low, "high": high}).group_by(["low", "high"]).aggregate([([], "count_all")])
     named = ((_edge(row["low"]), _edge(row["high"]), row["count_all"]) for row in pairs.to_pylist())
-    return {"unknown" if lower == upper == "?" else f"{lower}–{upper}": count for lower, upper, count in named}
+    return {_UNKNOWN if lower == upper == "?" else f"{lower}–{upper}": count for lower, upper, count in named}
 
 
 def _edge(value: float | None) -> str:
@@ -312,7 +324,7 @@ def _by_value(
     counts: dict[float | None, int],
     *,
     label: Callable[[float], str] = "{:g}".format,
-    absent: str = "unknown",
+    absent: str = _UNKNOWN,
 ) -> Distribution:
     """The most frequent numbers, by their size; those that are written alike count as one."""
     texts: dict[str, int] = {}
@@ -321,6 +333,7 @@ def _by_value(
         texts[text] = texts.get(text, 0) + counts[value]
     found = _by_frequency(key, title, unit, texts)
     places = {text: place for place, text in enumerate(texts)}
+    found.absent = absent
     found.counts.sort(key=lambda item: places.get(item[0], len(places)))
     return found
 
