@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.inputs.csv_text import RowWriter
 from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.records_list import RECORDS, list_records, study_ids
 from wfdb2dicom.inputs.zip_copies import COPIES
@@ -75,8 +75,8 @@ def _as_csv(records: list[str]) -> bytes:
     if not records:
         raise ConfigError(f"input_csv: {RECORDS} lists no records. Add a line for each record to convert.")
     table = io.StringIO(newline="")
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("study_id", "path", "folder"))
+    writer = RowWriter(table)
+    writer.write_row(("study_id", "path", "folder"))
     for record, study_id in study_ids(records).items():
-        writer.writerow((study_id, record, os.path.basename(os.path.dirname(record))))
+        writer.write_row((study_id, record, os.path.basename(os.path.dirname(record))))
     return table.getvalue().encode("utf-8")
