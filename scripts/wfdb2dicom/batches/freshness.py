@@ -33,8 +33,8 @@ from wfdb2dicom.batches.tables import (
     table_digest,
 )
 from wfdb2dicom.errors import is_transient
-from wfdb2dicom.records.stamps import STAT_THREADS, further_sources, sources, stamp_of
-from wfdb2dicom.system.paths import is_zip
+from wfdb2dicom.records.stamps import STAT_THREADS, further_sources, sources
+from wfdb2dicom.system.paths import is_zip, stamp_of
 from wfdb2dicom.system.pool import map_in_order, process_count, studies_in
 
 UNCHANGED, CHANGED = 0, 10  # exit status of `wfdb2dicom freshness`; a program that fails otherwise has another one

@@ -15,7 +15,7 @@ from wfdb2dicom.batches.tables import (
     read_plan,
     read_receipt,
 )
-from wfdb2dicom.records.stamps import stamp_of
+from wfdb2dicom.system.paths import stamp_of
 from wfdb2dicom.system.regular_file import read_file
 
 TOKEN_FILE = ".token.json"  # written last: a folder that has one holds a whole plan

@@ -17,10 +17,11 @@ from wfdb2dicom.batches.worker_reports import send
 from wfdb2dicom.convert import Converter, PreparedRecord
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import CHANGED, OutputError, describe, is_transient
-from wfdb2dicom.records.stamps import further_sources, sources, stamp_of
+from wfdb2dicom.records.stamps import further_sources, sources
 from wfdb2dicom.system.limits import limit_process, physical_memory
 from wfdb2dicom.system.linux import die_with_parent, keep_freed_memory
 from wfdb2dicom.system.output_tree import OutputTree
+from wfdb2dicom.system.paths import stamp_of
 
 _REPORT_SECONDS = 0.02  # a worker reports when its last report is older than this, and at the end of a chunk
 _GROUP = 8  # studies that take each step together; asked for so long before, a file from a disk costs 0.26 ms, not 0.47

@@ -17,6 +17,7 @@ from wfdb2dicom.acquisition import normalise_id
 from wfdb2dicom.errors import ConfigError, PathError, SignalError
 from wfdb2dicom.inputs.records_list import RECORDS, list_records
 from wfdb2dicom.inputs.study_ids import study_key
+from wfdb2dicom.system.paths import stamp_of
 from wfdb2dicom.system.zip_directory import ZipDirectory
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -214,11 +215,7 @@ class Locator:
         return test(f"{self._root}/{path}")
 
     def _stamp(self, path: str) -> str:
-        try:
-            found = os.stat(f"{self._root}/{path}")
-        except OSError:
-            return "-"
-        return f"{found.st_size}:{found.st_mtime_ns}"
+        return stamp_of(f"{self._root}/{path}")
 
     def unchanged_since(self, answers: Mapping[str, bool | str]) -> bool:
         """Whether looking up the same paths again gives the same answers."""

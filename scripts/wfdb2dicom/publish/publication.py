@@ -23,9 +23,8 @@ from wfdb2dicom.publish.figures import count
 from wfdb2dicom.publish.source import LICENSE, Source, read_source
 from wfdb2dicom.publish.tables import MANIFEST, RECORDS, SUMS, publishable, write_manifest, write_records, write_sums
 from wfdb2dicom.publish.wholeness import NotWhole, require_whole
-from wfdb2dicom.records.stamps import stamp_of
 from wfdb2dicom.results.summary import failure_message
-from wfdb2dicom.system.paths import is_zip
+from wfdb2dicom.system.paths import is_zip, stamp_of
 from wfdb2dicom.system.regular_file import file_digest, read_file
 
 _STAGING = ".publication"  # in dcm_dir, so that its files can be renamed into place

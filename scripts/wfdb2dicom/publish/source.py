@@ -15,8 +15,7 @@ from wfdb2dicom.batches.rerun_token import TokenFile
 from wfdb2dicom.checks.published_digests import SUMS
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.zip_copies import copy_of_member
-from wfdb2dicom.records.stamps import stamp_of
-from wfdb2dicom.system.paths import is_zip
+from wfdb2dicom.system.paths import is_zip, stamp_of
 from wfdb2dicom.system.regular_file import file_digest
 
 LICENSE = "LICENSE.txt"

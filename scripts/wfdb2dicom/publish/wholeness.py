@@ -26,7 +26,7 @@ from wfdb2dicom.batches.tables import (
 )
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.studies import path_prefix
-from wfdb2dicom.records.stamps import stamp_of
+from wfdb2dicom.system.paths import stamp_of
 from wfdb2dicom.system.pool import map_in_order, process_count, studies_in
 
 EXAMPLES = 5  # findings that a message names

@@ -10,6 +10,7 @@ from itertools import chain
 from wfdb2dicom.errors import StudyError
 from wfdb2dicom.records.header import parse
 from wfdb2dicom.records.source_file import read_header_text
+from wfdb2dicom.system.paths import stamp_of
 
 STAT_THREADS = 8  # on a network file system each `stat` waits for the server
 _SAMPLE = 50  # records on which a file system is timed
@@ -65,15 +66,6 @@ def further_sources(record: str, names: Iterable[str] | None = None) -> str:
     folder = os.path.dirname(record)
     files = _named_signal_files(record) if names is None else [os.path.join(folder, name) for name in names]
     return ",".join(stamp_of(file) for file in files if file != usual)
-
-
-def stamp_of(path: str) -> str:
-    """``size:mtime_ns`` of a file, ``-`` where there is none."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return "-"
-    return f"{status.st_size}:{status.st_mtime_ns}"
 
 
 def _usual_signal_file(record: str) -> tuple[str, str]:

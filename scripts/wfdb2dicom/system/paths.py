@@ -1,4 +1,4 @@
-"""Where a file is with all links resolved, and whether that is within a folder."""
+"""Where a file is with all links resolved, whether that is within a folder, and its size and time."""
 
 from __future__ import annotations
 
@@ -21,3 +21,12 @@ def is_below(path: str, root: str) -> bool:
 def is_zip(path: str) -> bool:
     """Whether a path is taken for a ZIP: that of a file, not of a folder."""
     return bool(path) and os.path.isfile(path)
+
+
+def stamp_of(path: str) -> str:
+    """``size:mtime_ns`` of a file, ``-`` where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return "-"
+    return f"{status.st_size}:{status.st_mtime_ns}"
