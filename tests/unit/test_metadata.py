@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from hypothesis import given
@@ -368,3 +369,22 @@ def test_pickles_cut_short_are_errors(end):
     content = pickle.dumps(FRAME)
     with pytest.raises(pickle.UnpicklingError):
         read_frame(io.BytesIO(content[: end % len(content)]))
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.csv.gz", "m.parquet"])
+def test_pyarrow_is_given_no_python_file_which_its_threads_could_hold_when_the_program_exits(
+    tmp_path, monkeypatch, name
+):
+    files = []
+    for module, function in ((pyarrow.csv, "read_csv"), (pyarrow.csv, "open_csv"), (pyarrow.parquet, "ParquetFile")):
+        real = getattr(module, function)
+        monkeypatch.setattr(module, function, lambda file, *rest, real=real: files.append(file) or real(file, *rest))
+    path = tmp_path / name
+    table = b"study_id,cart_id\n1,7\n"
+    if name == "m.parquet":
+        pyarrow.parquet.write_table(pyarrow.csv.read_csv(pa.BufferReader(table)), path)
+    else:
+        path.write_bytes(gzip.compress(table) if name.endswith(".gz") else table)
+    files.clear()
+    read_metadata(path, "study_id")
+    assert files and all(isinstance(file, pa.NativeFile) for file in files)

@@ -6,7 +6,10 @@ only when its study is looked up.
 
 from __future__ import annotations
 
+import csv
+import io
 import lzma
+import os
 import pickle
 import re
 import sys
@@ -219,7 +222,7 @@ def read_metadata(path: Path | None, study_id_col: str, *, annotations: bool = F
         raise ConfigError(
             f"metadata: {path} is not a pickled data frame that can be read here: {error}. Save it as Parquet."
         ) from error
-    except (pa.ArrowException, ValueError, TypeError, OSError) as error:
+    except (pa.ArrowException, csv.Error, ValueError, TypeError, OSError) as error:
         reason = _without_cells(" ".join(str(error)[:3000].split()))[:300]
         raise ConfigError(
             f"metadata: {path} cannot be read: {reason}. Repair the file, or save it as Parquet."
@@ -251,25 +254,42 @@ def _reader(path: Path) -> _Read:
 
 
 def _read_csv(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
+    used = _used(path, study_id_col, wanted, _header(path))
     # Newlines in quoted report lines are part of their cells. One thread is fast enough (1 s a GB) and takes a
     # third of the memory of two.
     reading = pyarrow.csv.ReadOptions(block_size=_BLOCK, use_threads=False)
     parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    with open_unpacked(path) as file, pyarrow.csv.open_csv(file, reading, parsing) as stream:
-        header = stream.schema.names
-    used = _used(path, study_id_col, wanted, header)
     converting = pyarrow.csv.ConvertOptions(
         include_columns=used,
         column_types={name: pa.dictionary(pa.int32(), pa.string()) for name in used} | {used[0]: pa.string()},
     )
-    if not is_packed(path):
-        return _columns(pyarrow.csv.read_csv(path, reading, parsing, converting), used)
-    with open_unpacked(path) as file:
+    with _native(path) as file:
         return _columns(pyarrow.csv.read_csv(file, reading, parsing, converting), used)
 
 
+def _header(path: Path) -> list[str]:
+    with open_unpacked(path) as packed:
+        text = io.TextIOWrapper(packed, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        for row in csv.reader(text):
+            if row:  # pyarrow skips blank lines as well
+                return row
+    raise ValueError("it is empty")
+
+
+def _native(path: Path) -> pa.NativeFile:
+    """A file that pyarrow reads without Python.
+
+    pyarrow reads ahead in threads of its own; one that still holds a Python file while the interpreter exits aborts
+    the process, or hangs, after all its work is done (apache/arrow issues 34314 and 50482).
+    """
+    if not is_packed(path):
+        return pa.OSFile(os.fspath(path))
+    with open_unpacked(path) as file:
+        return pa.BufferReader(file.read())
+
+
 def _read_parquet(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
-    with open(path, "rb") as stream:
+    with _native(path) as stream:
         file = pyarrow.parquet.ParquetFile(stream)
         rows = file.metadata.num_rows
         if rows > _MOST_ROWS + _MOST_ROWS_PER_BYTE * path.stat().st_size:
