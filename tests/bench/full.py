@@ -5,9 +5,9 @@
 
 The records are short (10 samples at 500 Hz) so that the tree fits a disk; number of studies, files, batches and rows
 are the true ones. For each number of studies, in a folder of its own: the first run, `plan` and `aggregate` each by
-itself, a run with nothing changed, a run with one study changed, and a batch job by itself. Every number is added to
-the JSON file as it is known; publish.py draws it. The tree is made once: about 10 GB and 2.6 million files, and as much
-again while it runs.
+itself, a run with nothing changed, a run with one study changed, a batch job by itself, `publish`, and the first and
+second run from a ZIP of the tree. Every number is added to the JSON file as it is known; publish.py draws it. The tree
+is made once: about 10 GB and 2.6 million files, and as much again while it runs.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from measure import run
 
-from bench import PYTHON, ROOT, batch_job, machine, make_tree, sync, workflow
+from bench import PYTHON, ROOT, batch_job, machine, make_tree, make_zip, sync, workflow
 
 SAMPLES = 10
 SIZES = (1_000, 10_000, 100_000, 800_035)
 TABLES = ("record_list.csv", "machine_measurements.csv")
+PUBLISH = "{name: synthetic, version: '1', title: t, license: none, license_url: 'https://example.org'}"
 
 
 def head(source: Path, target: Path, rows: int) -> Path:
@@ -126,6 +127,26 @@ def measure(tree: Path, work: Path, studies: int) -> dict[str, Any]:
     )  # fmt: skip
     batch, count = batch_job(work)
     figures["batch"] = batch.as_dict() | {"studies": count}
+    figures["publish"] = run(
+        [command[0], "publish", *command[1:], f"publish={PUBLISH}"], log=work / "publish.log"
+    ).as_dict()
+    figures["croissant_kb"] = round((work / "dicom/croissant.json").stat().st_size / 1000)
+    return figures
+
+
+def measure_zip(archive: Path, work: Path, csv: Path, metadata: Path) -> dict[str, Any]:
+    """The first and the second run from a ZIP, and `plan` by itself, which reads the ZIP's directory."""
+    command = workflow(archive, work, "--config", f"input_csv={csv}", f"metadata={metadata}")
+    sync(work)
+    figures = {"first": run(command, log=work / "first.log").as_dict()}
+    figures["again"] = run(command, log=work / "again.log").as_dict()
+    if b"nothing to do: all" not in (work / "again.log").read_bytes():
+        sys.exit(f"the second run did something, see {work / 'again.log'}")
+    (work / "alone").mkdir()
+    figures["plan"] = alone(
+        "plan", work, f"--input-csv={csv}", f"--metadata={metadata}", f"--wfdb-dir={archive}",
+        f"--dcm-dir={work / 'dicom'}", "--token=x", "--receipts=results/receipts", "--watch-sources", "alone/plan",
+    )  # fmt: skip
     return figures
 
 
@@ -141,12 +162,17 @@ def main() -> None:
     known = json.loads(args.json.read_text()) if args.json.exists() else []
     for studies in args.studies:
         print(f"{studies} studies", file=sys.stderr)
-        figures = measure(tree, folder / f"work-{studies}", studies)
+        work = folder / f"work-{studies}"
+        figures = measure(tree, work, studies)
+        if studies == SIZES[-1] and (archive := make_zip(tree)):
+            csv, metadata = (work / name for name in TABLES)
+            figures["from_zip"] = measure_zip(archive, folder / f"zip-{studies}", csv, metadata)
+            shutil.rmtree(folder / f"zip-{studies}")
         known = [other for other in known if other["studies"] != studies] + [figures]
         known.sort(key=lambda entry: entry["studies"])
         args.json.write_text(json.dumps(known, indent=1) + "\n")
         print(json.dumps(figures, indent=1), flush=True)
-        shutil.rmtree(folder / f"work-{studies}")
+        shutil.rmtree(work)
 
 
 if __name__ == "__main__":

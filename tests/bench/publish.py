@@ -57,7 +57,18 @@ ROWS: dict[str, Callable[[Entry], str]] = {  # label: the cell of an entry
     "second run, nothing changed: wall, CPU": lambda e: f"{e['again']['wall']:.1f} s, {e['again']['cpu']:.1f} s",
     "one study changed: wall, CPU": lambda e: f"{e['one_changed']['wall']:.1f} s, {e['one_changed']['cpu']:.1f} s",
     "… DICOMs rewritten": lambda e: str(e["rewritten"]),
+    "`publish`: wall, CPU, peak": lambda e: _cost(e["publish"]) if "publish" in e else "",
+    "from a ZIP, first run: wall, CPU": lambda e: _zip(e, "first"),
+    "… second run, nothing changed": lambda e: _zip(e, "again"),
+    "… `plan` by itself: wall, CPU, peak": lambda e: _cost(e["from_zip"]["plan"]) if "from_zip" in e else "",
 }
+
+
+def _zip(entry: Entry, run: str) -> str:
+    if "from_zip" not in entry:
+        return ""
+    cost = entry["from_zip"][run]
+    return f"{cost['wall']:.1f} s, {cost['cpu']:.1f} s"
 
 
 def _cost(cost: dict[str, float]) -> str:
