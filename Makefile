@@ -7,10 +7,11 @@ PYTEST_ARGS ?= -n auto --dist loadfile --no-loadscope-reorder
 BIN := .venv/bin
 READY := .venv/.ready
 UV := $(shell command -v uv 2>/dev/null)
+CAMPAIGNS := $(addprefix torture-,odd_file_systems random_processes injected_faults mutated_dicoms)
 # The rules of the workflow call `python`, `dciodvfy`, ...: those of the environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-fast lint format bench bench-full pictures fuzz torture audit lock clean distclean
+.PHONY: help demo test test-fast lint format bench bench-full pictures fuzz torture $(CAMPAIGNS) audit lock clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -51,8 +52,9 @@ FUZZ_SECONDS ?= 600
 fuzz: $(READY) ## fuzz all that is read from outside, FUZZ_SECONDS=600 each
 	WFDB2DICOM_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -n auto tests/fuzz
 
-torture: $(READY) ## random faults until 1,000 signals, 5,000 failed system calls and 1,000,000 damaged DICOMs: hours
-	WFDB2DICOM_TORTURE=1 $(BIN)/python -m pytest -n 0 -s tests/torture
+torture: $(CAMPAIGNS) ## random faults until 1,000 signals, 5,000 failed calls and 1,000,000 damaged DICOMs: hours; make -j3 torture
+$(CAMPAIGNS): torture-%: $(READY)
+	WFDB2DICOM_TORTURE=1 $(BIN)/python -m pytest -n 0 -s tests/torture/test_$*.py
 
 audit: $(READY) ## known vulnerabilities of the locked packages; needs a service of advisories in reach
 	$(BIN)/python .ci/audit

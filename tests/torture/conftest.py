@@ -1,4 +1,4 @@
-"""What the campaigns share: an undisturbed run to compare with, and a library that makes system calls fail."""
+"""What the campaigns share: undisturbed runs to compare with, and a library that makes system calls fail."""
 
 import shutil
 import subprocess
@@ -7,25 +7,37 @@ from pathlib import Path
 import pytest
 
 from faults.helpers import Work, make_tree
+from published_trees import pack
 
-from .campaign import LONG
+from .campaign import LONG, ORDERS, Calm, Result
 
 
-@pytest.fixture(scope="session")
-def calm(tmp_path_factory: pytest.TempPathFactory) -> Work:
-    """A finished run that nothing disturbed."""
+@pytest.fixture(scope="session", params=["folder", "ZIP"])
+def calm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Calm:
+    """Finished runs that nothing disturbed."""
     studies, batch = (2000, 100) if LONG else (240, 20)
     work = Work(tmp_path_factory.mktemp("calm"), {"studies_per_job": batch})
     make_tree(work.folder / "wfdb", studies)
-    work.run()
-    return work
+    if request.param == "ZIP":
+        pack(work.folder / "wfdb", work.folder / "wfdb.zip", "data-set-1.0")
+        shutil.rmtree(work.folder / "wfdb/files")
+        work.config["wfdb_dir"] = "wfdb.zip"
+    results = {}
+    for order in ORDERS:
+        work.config["lead_order"] = order
+        work.run()
+        results[order] = Result.of(work)
+    return Calm(work, results)
 
 
 @pytest.fixture
-def work(calm: Work, tmp_path: Path) -> Work:
+def work(calm: Calm, tmp_path: Path) -> Work:
     """The same records, not converted yet."""
-    shutil.copytree(calm.folder / "wfdb", tmp_path / "work/wfdb")
-    return Work(tmp_path / "work", dict(calm.config))
+    work = Work(tmp_path / "work", calm.work.config | {"lead_order": ORDERS[0]})
+    shutil.copytree(calm.work.folder / "wfdb", work.folder / "wfdb")
+    for path in calm.work.folder.glob("*.zip"):
+        shutil.copy2(path, work.folder)
+    return work
 
 
 @pytest.fixture(scope="session")

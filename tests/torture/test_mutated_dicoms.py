@@ -15,9 +15,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
-from small_tree import add_study, studies
+from small_tree import FIRST, header_text, write
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.conformance import checker
 from wfdb2dicom.convert import Converter
@@ -27,7 +28,7 @@ from wfdb2dicom.errors import Wfdb2DicomError
 from wfdb2dicom.page import ecg
 from wfdb2dicom.system.output_tree import OutputTree
 
-from .campaign import SEED, amount
+from .campaign import SEED, Progress, amount
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # pydicom warns of much that a mutant holds
 MUTANTS = amount(1500, "WFDB2DICOM_TORTURE_MUTANTS", 1_000_000)
@@ -146,7 +147,7 @@ def limits() -> Iterator[None]:
 
 
 def use(mutant: bytes, path: Path) -> None:
-    """Everything that reads a DICOM: documented errors alone."""
+    """Put a mutant in the place of a DICOM, and read it in every way: documented errors alone."""
     checker.check_bytes(mutant)
     with contextlib.suppress(Wfdb2DicomError):
         restore.restore(mutant, "100")
@@ -155,40 +156,71 @@ def use(mutant: bytes, path: Path) -> None:
         ecg.read(path)
 
 
+class Specimen(NamedTuple):
+    """A DICOM to make mutants of, where it lies, what it was made from, and where its elements are."""
+
+    path: Path
+    record: str
+    acquisition: Acquisition
+    right: bytes
+    elements: list[Element]
+
+
+SPOKEN = {
+    "measurements": (("rr_interval", 800), ("qrs_onset", 160), ("qrs_axis", -30)),
+    "reports": ("Sinus rhythm", "x"),
+}
+# Objects of two leads have elements of every kind, and take a quarter of the time of one of twelve.
+FORMS: tuple[tuple[int, int, dict[str, object]], ...] = ((6, 2, {}), (3, 2, SPOKEN), (1, 12, SPOKEN))
+
+
+def specimens(folder: Path, converter: Converter) -> Iterator[Specimen]:
+    """One of each form."""
+    for study, (_, leads, known) in enumerate(FORMS, FIRST):
+        samples = np.random.default_rng(study).integers(-500, 500, (100, leads)).astype("<i2")
+        stem, path = folder / "wfdb" / str(study), folder / "dicom" / f"{study}.dcm"
+        write(stem.with_suffix(".hea"), header_text(stem.name, samples))
+        write(stem.with_suffix(".dat"), samples.tobytes())
+        acquisition = Acquisition(subject_id="10000000", study_id=stem.name, ecg_time="2180-07-23 08:44:00", **known)  # type: ignore[arg-type]
+        converter.convert(converter.prepare(str(stem), acquisition), path.name)
+        right = path.read_bytes()
+        yield Specimen(path, str(stem), acquisition, right, list(elements(right, 132, len(right))))
+
+
+def mutate(specimen: Specimen, chance: random.Random) -> tuple[bytes, list[str]]:
+    """A mutant, and the mutations that made it."""
+    content, names = bytearray(specimen.right), []
+    for mutation in chance.choices(MUTATIONS, k=chance.choice((1, 1, 1, 2, 3))):
+        element = chance.choice(specimen.elements)  # as it was: after a first mutation, some place in the object
+        if element.end < len(content):
+            mutation(content, element, chance)
+            names.append(mutation.__name__)
+    return bytes(content), names
+
+
 def test_mutants_end_in_documented_errors_and_are_written_again(tmp_path: Path) -> None:
     if not Path("/proc/self/statm").exists():
         pytest.skip("limits of memory need Linux's /proc")
-    print(f"WFDB2DICOM_SEED={SEED}")
-    chance = random.Random(SEED)
-    study = studies(1)[0]
-    stem = add_study(tmp_path / "wfdb", study)
-    acquisition = Acquisition(subject_id="10000000", study_id=str(study), ecg_time="2180-07-23 08:44:00")
-    converter = Converter("", OutputTree(str(tmp_path / "dicom")), Options())
-    path = tmp_path / "dicom" / "x.dcm"
-    converter.convert(converter.prepare(str(stem), acquisition), "x.dcm")
-    right = path.read_bytes()
-    found = list(elements(right, 132, len(right)))
+    chance, progress = random.Random(SEED), Progress("mutants", MUTANTS)
+    converter = Converter("", OutputTree(str(tmp_path / "dicom")), Options(annotations=True))
+    found = list(specimens(tmp_path, converter))
+    shares = [share for share, *_ in FORMS]
     done: Counter[str] = Counter()
     with limits():
         while done.total() < MUTANTS:
-            content = bytearray(right)
-            names = []
-            for mutation in chance.choices(MUTATIONS, k=chance.choice((1, 1, 1, 2, 3))):
-                element = chance.choice(found)  # of the object as it was: after a first mutation, some place in it
-                if element.end < len(content):
-                    mutation(content, element, chance)
-                    names.append(mutation.__name__)
-            mutant = bytes(content)
+            (specimen,) = chance.choices(found, shares)
+            mutant, names = mutate(specimen, chance)
             signal.alarm(SECONDS)
             try:
-                use(mutant, tmp_path / "mutant.dcm")
-                path.write_bytes(mutant)
-                outcome = converter.convert(converter.prepare(str(stem), acquisition), "x.dcm")
-                assert outcome.status == ("current" if mutant == right else "converted")
-                assert path.read_bytes() == right
+                use(mutant, specimen.path)
+                prepared = converter.prepare(specimen.record, specimen.acquisition)
+                outcome = converter.convert(prepared, specimen.path.name)
+                assert outcome.status == ("current" if mutant == specimen.right else "converted")
+                assert specimen.path.read_bytes() == specimen.right
             except BaseException:
                 (tmp_path / "failed.dcm").write_bytes(mutant)
-                print(f"after {done.total()} mutants: {names}, kept as {tmp_path / 'failed.dcm'}")
+                print(f"seed {SEED}, after {done.total()} mutants: {names}, kept as {tmp_path / 'failed.dcm'}")
                 raise
             done[names[0] if names else "none"] += 1
-    print(f"{done.total()} mutants: {dict(done)}")
+            progress.tell(done)
+    progress.tell(done, last=True)

@@ -1,8 +1,12 @@
-"""Any process of a run is killed, stopped, continued or terminated at a random moment, again and again."""
+"""Any process of a run is killed, stopped, continued or terminated at a random moment, again and again.
+
+Processes that outlive their run are hit on, or continued, during the next one, which may have other options.
+"""
 
 import os
 import random
 import signal
+import subprocess
 import time
 from collections import Counter
 from contextlib import suppress
@@ -12,73 +16,86 @@ import pytest
 
 from faults.helpers import Work, in_folder, wait_until
 
-from .campaign import LONG, SEED, amount, assert_ends_like, assert_nothing_wrong, begin_again
+from .campaign import SEED, Calm, Progress, amount, assert_ends_like, assert_nothing_wrong, begin_again
 
-FAULTS = amount(5, "WFDB2DICOM_TORTURE_KILLS", 1000)
-SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT)
-ROLES = ("convert-batch", "plan", "aggregate", "report", "gate")
-PATIENCE = 20.0 if LONG else 8.0  # seconds that a run with a stopped process may take before it is ended
+SIGNALS = amount(6, "WFDB2DICOM_TORTURE_KILLS", 1000) // 2  # from a folder, and as many from a ZIP
+TO_RUNNING = (signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT)
+TO_STOPPED = (signal.SIGCONT, signal.SIGCONT, signal.SIGKILL)
+COMMANDS = ("convert-batch", "plan", "aggregate", "report", "gate")
+PAUSES = (0.2, 0.2, 0.6, 2.0, 5.0)  # seconds between signals at most: a run has one of them
+PATIENCE = 30.0  # seconds that a run may take before it is ended, stopped or not
 
 
 @pytest.mark.long
 def test_a_run_whose_processes_are_hit_at_random_ends_like_one_undisturbed(
-    work: Work, calm: Work, tmp_path: Path
+    work: Work, calm: Calm, tmp_path: Path
 ) -> None:
-    print(f"WFDB2DICOM_SEED={SEED}")
-    chance = random.Random(SEED)
-    hits: Counter[str] = Counter()
+    progress = Progress(f"signals, {work.config['wfdb_dir']}", SIGNALS)
+    chance = random.Random(f"{SEED} {work.config['wfdb_dir']}")
+    sent: Counter[str] = Counter()
+    runs = good = 0
     with open(tmp_path / "output", "a") as output:
-        while hits.total() < FAULTS:
-            process = work.start_quietly(output)
-            begin = time.monotonic()
-            while process.poll() is None and hits.total() < FAULTS and time.monotonic() - begin < PATIENCE:
-                wanted = chance.choice((*ROLES, "convert-batch", "snakemake", "shell"))
-                if victims := _wait_for(work, wanted):
-                    time.sleep(chance.random() * (4 if wanted == "snakemake" else 0.2))
-                    pid = chance.choice(victims)
-                    number = chance.choice(SIGNALS)
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, number)
-                        hits[f"{number.name} {wanted}"] += 1
-            if chance.random() < 0.5:  # the others outlive the run, and continue during the next one
-                with suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGKILL)
-                    process.wait()
-                    hits["SIGKILL snakemake"] += 1
-                for pid in in_folder(work.folder):
-                    if chance.random() < 0.5:
-                        with suppress(ProcessLookupError):
-                            os.kill(pid, signal.SIGCONT)
-                            hits["SIGCONT"] += 1
-            else:
+        while sent.total() < SIGNALS:
+            command = work.command(*["--keep-going"] * (chance.random() < 0.5))
+            process = subprocess.Popen(command, cwd=work.folder, stdout=output, stderr=output)
+            _disturb(work, process, chance, sent)
+            if process.poll() is None:
+                process.kill()
+                sent["SIGKILL snakemake"] += 1
+            status = process.wait()
+            if chance.random() < 0.4:  # else what is left of it lives on while the next run begins
                 _end(work)
-                process.wait()
-            assert_nothing_wrong(work, calm)
-            if process.returncode == 0:
-                begin_again(work, chance)
-    print(f"{hits.total()} signals: {dict(hits)}")
+            runs, good = runs + 1, good + (status == 0)
+            assert_nothing_wrong(work, calm, status)
+            progress.tell(sent, f" in {runs} runs, {good} of which ended well")
+            begin_again(work, chance, finished=status == 0)
     _end(work)
     assert_ends_like(work, calm)
+    progress.tell(sent, f" in {runs} runs, {good} of which ended well", last=True)
 
 
-def _wait_for(work: Work, role: str) -> list[int]:
-    """The processes of a role, once there are some: jobs live for some tenths of a second only."""
-    end = time.monotonic() + 6
-    found = _by_role(work)
-    while found and role not in found and time.monotonic() < end:
-        time.sleep(0.01)
+def _disturb(work: Work, process: "subprocess.Popen[bytes]", chance: random.Random, sent: Counter[str]) -> None:
+    """Hit processes of a run, and of earlier ones, until it ends or there was enough."""
+    pause, end = chance.choice(PAUSES), time.monotonic() + PATIENCE
+    if chance.random() < 0.1:  # while Snakemake looks for what is to be done
+        time.sleep(chance.random() * 3)
+        _hit(process.pid, "snakemake", chance, sent)
+    while process.poll() is None and sent.total() < SIGNALS and time.monotonic() < end:
         found = _by_role(work)
-    return found.get(role, [])
+        main = found.pop("snakemake", [])
+        if any(map(_is_stopped, main)) or (found and chance.random() < 0.1):  # it lives longest, and is hit seldom
+            found["snakemake"] = main
+        if not found:
+            time.sleep(0.02)
+            continue
+        time.sleep(chance.random() * pause)
+        role = chance.choice(sorted(found))
+        _hit(chance.choice(found[role]), role, chance, sent)
+
+
+def _hit(pid: int, role: str, chance: random.Random, sent: Counter[str]) -> None:
+    number = chance.choice(TO_STOPPED if _is_stopped(pid) else TO_RUNNING)
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+        sent[f"{number.name} {role}"] += 1
 
 
 def _by_role(work: Work) -> dict[str, list[int]]:
-    """Processes by what they do, so that the few that convert are hit as often as those that wait for them."""
+    """Processes by what they do, so that the few that plan are hit as often as the many that convert."""
     found: dict[str, list[int]] = {}
     for pid, command in sorted(in_folder(work.folder).items()):
         words = command.split()
-        role = next((name for name in ROLES if name in words), "snakemake" if "snakemake" in words else "shell")
-        found.setdefault(role, []).append(pid)
+        if not words:  # it ends at this moment
+            continue
+        role = "snakemake" if "snakemake" in words else next((name for name in COMMANDS if name in words), "shell")
+        found.setdefault("shell" if words[0].endswith("sh") else role, []).append(pid)
     return found
+
+
+def _is_stopped(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T")
+    return False
 
 
 def _end(work: Work) -> None:
