@@ -297,13 +297,13 @@ def main() -> None:
     tree = make_tree(args.dir.resolve(), n, 5000)
     folder = args.dir.resolve() / f"run-{os.getpid()}"
     figures = measure(tree, folder, args.baseline_studies, args.rounds)
-    shutil.rmtree(folder)
     size = f"{n:,} studies of real size, {n * SIZE / 1e9:.1f} GB in and as much out"
     table = table_of(figures, n, f"{size}; {machine()}; load before {load:.1f}")
     print(table)
     file = args.json or HERE / f"figures/size-{n}.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps({"table": table, "machine": machine(), "studies": n, **figures}, indent=1) + "\n")
+    shutil.rmtree(folder)  # may take longer than all before
 
 
 if __name__ == "__main__":

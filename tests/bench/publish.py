@@ -21,6 +21,7 @@ matplotlib.use("svg")
 from matplotlib import pyplot
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+SMALL = 10_000  # studies; below, a run is mostly start-up, and has a table of its own
 FIGURES = ROOT / "tests/bench/figures"
 Entry = dict[str, Any]
 
@@ -73,6 +74,19 @@ def _zip(entry: Entry, run: str) -> str:
 
 def _cost(cost: dict[str, float]) -> str:
     return f"{cost['wall']:.1f} s, {cost['cpu']:.1f} s, {cost['peak_mb']:.0f} MB"
+
+
+def small_table(sizes: list[Entry]) -> str:
+    """One row per number of studies, beside the plain script."""
+    rows = [
+        f"| {n:,} | {ours:.1f} s | {usual:.1f} s | {ours / usual:.2f} × | {figures['again']['wall']:.1f} s |"
+        for figures in sizes
+        for n, ours, usual in [
+            (figures["studies"], figures["workflow"]["wall"], figures["studies"] / figures["baseline_rate"])
+        ]
+    ]
+    head = "| studies | the workflow | wfdb + pydicom | ratio | second run |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows])
 
 
 def growth_table(entries: list[Entry]) -> str:
@@ -173,12 +187,14 @@ def main() -> None:
     """Read all figures there are, write the documents."""
     sizes = [json.loads(path.read_text()) for path in FIGURES.glob("size-*.json")]
     sizes.sort(key=lambda figures: int(figures["studies"]))
+    small, large = ([figures for figures in sizes if (figures["studies"] < SMALL) is few] for few in (True, False))
     entries: list[Entry] = json.loads((FIGURES / "growth.json").read_text())
     performance = ROOT / "docs/performance.md"
-    insert(ROOT / "README.md", "bench", in_short(sizes[0], entries[-1], sizes[-1]["conversion_ms"]))
-    insert(performance, "bench", "\n\n".join(figures["table"] for figures in sizes))
+    insert(ROOT / "README.md", "bench", in_short(large[0], entries[-1], large[-1]["conversion_ms"]))
+    insert(performance, "small", small_table(small))
+    insert(performance, "bench", "\n\n".join(figures["table"] for figures in large))
     insert(performance, "growth", growth_table(entries))
-    insert(performance, "elsewhere", elsewhere(entries[-1], sizes[-1]["conversion_ms"]))
+    insert(performance, "elsewhere", elsewhere(entries[-1], large[-1]["conversion_ms"]))
     draw(entries, ROOT / "docs/growth.svg")
 
 
