@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +17,10 @@ import pytest
 from wfdb2dicom.batches import freshness, job, plan, tables
 from wfdb2dicom.batches.plan import PlanConfig
 from wfdb2dicom.checks import verify
-from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.errors import ConfigError, SignalError
 from wfdb2dicom.records import zip_source
+from wfdb2dicom.system import zip_member
+from wfdb2dicom.system.zip_directory import find_member
 
 from .conftest import ecg
 
@@ -291,3 +294,23 @@ def test_samples_are_those_of_the_record(run: ZipRun) -> None:
     run.convert()
     samples = np.frombuffer((run.tree / "a/100.dat").read_bytes(), "<i2")
     assert run.dicoms()["100.dcm"].endswith(samples.tobytes())
+
+
+@pytest.mark.parametrize("inflating", [zip_member.isal_zlib, zlib], ids=lambda module: module.__name__)
+def test_a_member_is_read_and_its_damage_found_with_isal_and_without(monkeypatch, tmp_path, inflating):
+    assert zip_member.isal_zlib is not zlib, "isal is not installed"
+    monkeypatch.setattr(zip_member, "isal_zlib", inflating)
+    content = np.random.default_rng(0).integers(-300, 300, 5000, "<i2").tobytes()
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.dat", content)
+    member = find_member(str(path), "a.dat")
+    with open(path, "rb") as stream:
+        assert zip_member.read_member(stream.fileno(), member, str(path)) == content
+    packed = bytearray(path.read_bytes())
+    for position in range(member.offset + 40, member.offset + 40 + member.compressed, 97):
+        damaged = bytearray(packed)
+        damaged[position] ^= 0x55
+        path.write_bytes(damaged)
+        with open(path, "rb") as stream, pytest.raises(SignalError, match=r"cannot be inflated|size and CRC-32"):
+            zip_member.read_member(stream.fileno(), member, str(path))
