@@ -52,7 +52,8 @@ def test_the_rules_conda_environment_asks_for_the_same_versions(project: Path, m
     """Without Snakemake and its solver, which run the rules and are not called by them."""
     environment = yaml.safe_load((project / "envs" / "wfdb2dicom.yaml").read_text(encoding="utf-8"))
     conda = {requirement.replace(" ", "") for requirement in environment["dependencies"]}
-    conda = {requirement.replace("pysoundfile", "soundfile") for requirement in conda}  # its name in conda-forge
+    for theirs, ours in (("pysoundfile", "soundfile"), ("python-isal", "isal")):  # conda-forge has names of its own
+        conda = {requirement.replace(theirs, ours) for requirement in conda}
     asked = [*metadata["dependencies"], *metadata["optional-dependencies"]["workflow"]]
     pip = {r for r in asked if name_of(r) not in ("snakemake", "pulp", "wfdb2dicom")}
     assert conda == pip | {"python" + metadata["requires-python"]}
