@@ -275,7 +275,7 @@ def table_of(figures: dict[str, Any], n: int, head: str) -> str:
         ("… (a) : (c), time", ratio("cold", "cold_copy")),
         ("conversion itself, CPU a study", f"{figures['conversion_ms']:.2f} ms"),
         ("start-up of a batch job", f"{wall['start_up']:.2f} s"),
-        ("peak memory of a convert job", f"{figures['batch']['peak_mb']:.0f} MB"),
+        ("peak memory of a convert job", f"{figures['batch']['main_peak_mb']:.0f} MB"),
         ("second run, nothing changed", f"{wall['again']:.1f} s"),
     ]
     each = {name: ", ".join(f"{turn[name]:.1f}" for turn in figures["turns"]) for name in figures["turns"][0]}
