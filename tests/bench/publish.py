@@ -148,8 +148,8 @@ def in_short(size: Entry, all_studies: Entry, conversion_ms: float) -> str:
     minutes = re.findall(r"^\| 12 cores, NVMe.* ([\d.]+) min \|$", table, re.MULTILINE)[0]
     return "\n".join(
         [
-            f"- {rate / size['baseline_rate']:.1f} times as fast as wfdb and pydicom in 2 processes: {rate:,.0f} studies per"
-            f" second on the same 2 cores instead of {size['baseline_rate']:.0f}, from CSV to CSV.",
+            f"- {rate / size['baseline_rate']:.1f} times as fast as wfdb and pydicom in 2 processes:"
+            f" {rate:,.0f} studies per second instead of {size['baseline_rate']:.0f} on the same 2 cores, CSV to CSV.",
             f"- All {large:,} studies of MIMIC-IV-ECG with 12 cores and an NVMe disk: {minutes} minutes, computed from"
             " measured parts.",
             f"- A second run in which nothing changed: {size['again']['wall']:.1f} s with {small:,} studies,"
