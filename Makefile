@@ -10,6 +10,8 @@ UV := $(shell command -v uv 2>/dev/null)
 CAMPAIGNS := $(addprefix torture-,odd_file_systems random_processes injected_faults mutated_dicoms)
 # The rules of the workflow call `python`, `dciodvfy`, ...: those of the environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Images of containers often set it; then each of a run's processes would compile all that it imports, seconds of CPU.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-fast lint format bench bench-full pictures fuzz torture $(CAMPAIGNS) audit lock clean distclean
 .DEFAULT_GOAL := help

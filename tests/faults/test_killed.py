@@ -132,7 +132,8 @@ def test_what_a_writer_killed_before_its_rename_leaves_is_removed_by_the_next(tm
         "-e",
         f"inject={call}:delay_enter=30000000",
     ]
-    job = subprocess.Popen([*hold, *batch_command(tmp_path)], env=ENVIRONMENT, start_new_session=True)
+    environment = ENVIRONMENT | {"PYTHONDONTWRITEBYTECODE": "1"}  # Python renames what it compiles: held as well
+    job = subprocess.Popen([*hold, *batch_command(tmp_path)], env=environment, start_new_session=True)
     wait_until(lambda: [name for name in litter(tmp_path) if moment in name])
     os.killpg(job.pid, signal.SIGKILL)
     job.wait()
