@@ -52,7 +52,7 @@ class Work:
 
     def command(self, *arguments: str) -> list[str]:
         profile = ["--workflow-profile", "slurm", *IMPATIENT] if self.cluster else ["--cores", "2"]
-        common = ["-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", "mine.yaml"]
+        common = [str(ROOT / "scripts/wfdb2dicom"), "run", "--configfile", "mine.yaml"]
         return [sys.executable, *common, *profile, "-p", *arguments]  # -p: what Snakemake says is tested too
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -85,7 +85,7 @@ def test_a_configuration_needs_wfdb_dir_alone_and_is_documented(path: Path) -> N
     defaults = yaml.safe_load((ROOT / "config.yaml").read_text())
     schema = ROOT / "workflow/schemas/config.schema.yaml"
     complete({**yaml.safe_load(text), "wfdb_dir": "data.zip"}, defaults, schema)
-    command = f"snakemake --cores 12 --configfile datasets/{path.name} --config wfdb_dir=/data/"
+    command = f"wfdb2dicom run --dataset {path.stem} --config wfdb_dir=/data/"
     assert command in text
     assert command in (ROOT / "docs/datasets.md").read_text(encoding="utf-8")
     assert path.stem in COLLECTIONS
