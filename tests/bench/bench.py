@@ -273,7 +273,7 @@ def table_of(figures: dict[str, Any], n: int, head: str) -> str:
         ("the same from the disk, nothing in the page cache: (a)", rate("cold")),
         ("… (c)", copied("cold_copy")),
         ("… (a) : (c), time", ratio("cold", "cold_copy")),
-        ("conversion itself, CPU a study", f"{figures['conversion_ms']:.2f} ms"),
+        ("conversion itself, CPU per study", f"{figures['conversion_ms']:.2f} ms"),
         ("start-up of a batch job", f"{wall['start_up']:.2f} s"),
         ("peak memory of a convert job", f"{figures['batch']['main_peak_mb']:.0f} MB"),
         ("second run, nothing changed", f"{wall['again']:.1f} s"),

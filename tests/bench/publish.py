@@ -41,7 +41,7 @@ MEMORY = {
 ROWS: dict[str, Callable[[Entry], str]] = {  # label: the cell of an entry
     "load of the machine before": lambda e: f"{e['load']:.1f}",
     "first run: wall, CPU of all processes": lambda e: f"{e['first']['wall']:.0f} s, {e['first']['cpu']:.0f} s",
-    "… CPU a study": lambda e: f"{e['first']['cpu'] / e['studies'] * 1000:.2f} ms",
+    "… CPU per study": lambda e: f"{e['first']['cpu'] / e['studies'] * 1000:.2f} ms",
     "… `plan`, wall": lambda e: f"{e['spans']['plan']:.1f} s",
     "… `convert`": lambda e: f"{e['spans']['convert']:.1f} s",
     "… `aggregate`": lambda e: f"{e['spans']['aggregate']:.1f} s",
@@ -90,7 +90,7 @@ def small_table(sizes: list[Entry]) -> str:
 
 
 def growth_table(entries: list[Entry]) -> str:
-    """One column a number of studies."""
+    """One column per number of studies."""
     head = "| studies | " + " | ".join(f"{entry['studies']:,}" for entry in entries) + " |"
     cells = {name: [cell(entry) for entry in entries] for name, cell in ROWS.items()}
     rows = [f"| {name} | " + " | ".join(row) + " |" for name, row in cells.items() if any(row)]
@@ -113,7 +113,7 @@ def elsewhere(all_studies: Entry, conversion_ms: float) -> str:
 
     return "\n".join(
         [
-            f"c = {conversion_ms:.2f} ms of CPU a conversion, on this machine; in one process each, `plan` {plan:.0f} s"
+            f"c = {conversion_ms:.2f} ms of CPU per conversion, on this machine. In one process each: `plan` {plan:.0f} s"
             f" + `aggregate` {aggregate:.0f} s + report {report:.0f} s + Snakemake {snakemake:.0f} s = {serial:.0f} s.",
             "",
             "| | conversion | storage, at the same time | in one process | together |",
@@ -163,7 +163,7 @@ def draw(entries: list[Entry], path: Path) -> None:
     studies = [entry["studies"] for entry in entries]
     pyplot.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "wfdb2dicom", "font.size": 9}
     figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    for panel, series, unit in zip(panels, (TIMES, MEMORY), ("seconds of wall", "MB at the peak"), strict=True):
+    for panel, series, unit in zip(panels, (TIMES, MEMORY), ("seconds (wall clock)", "MB at the peak"), strict=True):
         for name, (part, key) in series.items():
             panel.plot(studies, [entry[part][key] for entry in entries], marker="o", markersize=3, label=name)
         panel.set(xscale="log", yscale="log", xlabel="studies", ylabel=unit)
