@@ -167,14 +167,14 @@ def to_dataset(
 
 
 def check(dicom: PathLike, record: PathLike | None = None) -> list[Violation]:
-    """Check a DICOM ECG object for what the standard demands and validators do not look at.
+    """Check a DICOM ECG object against the standard, also for what other validators do not look at.
 
     Parameters
     ----------
     dicom : path
-        The object, whoever wrote it.
+        The object, of this package or any other software.
     record : path, optional
-        The WFDB record it was made from: compare the amplitudes too.
+        The WFDB record that it was made from, to compare the amplitudes with.
 
     Returns
     -------
@@ -256,7 +256,7 @@ def draw(dicom: PathLike, out: PathLike, *, pixels_per_mm: int = 7) -> None:
     Parameters
     ----------
     dicom : path
-        The object, whoever wrote it.
+        The object, of this package or any other software.
     out : path
         The page: a ``.png``, ``.pdf`` or ``.svg`` file.
     pixels_per_mm : int

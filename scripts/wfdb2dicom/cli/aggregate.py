@@ -1,4 +1,4 @@
-"""Put the receipts of all batches together: result CSV, error log, manifest and summary.
+"""Combine the receipts of all batches into the result CSV, error log, manifest and summary.
 
 exit status:
   0  the tables are written
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--options", dest="configuration", type=json.loads, default={}, help="the whole configuration as JSON"
     )
-    parser.add_argument("--digests", type=Path, help="file for digests of the results, and the token")
+    parser.add_argument("--digests", type=Path, help="file for the digests of the results and the token")
     parser.add_argument("--token", default="", help="text to be kept with them")
 
 

@@ -1,6 +1,6 @@
-"""Check DICOM ECG objects for what the standard demands and validators do not look at.
+"""Check DICOM ECG objects against the standard, also for what other validators do not look at.
 
-Each finding is a line: file, attribute, what is wrong with it, section of the standard.
+Each finding is a line with the file, the attribute, what is wrong with it, and the section of the standard.
 
 exit status:
   0  every object conforms
@@ -23,7 +23,7 @@ from wfdb2dicom.errors import Wfdb2DicomError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--record", type=Path, help="WFDB record of the one FILE: compare the amplitudes too")
+    parser.add_argument("--record", type=Path, help="WFDB record to compare the amplitudes with; only for one FILE")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """Convert one WFDB record to one DICOM file.
 
-Patient and date come from the header; --subject-id and --ecg-time supply them where it has none.
+Patient and date come from the header; --subject-id and --ecg-time supply them if it has none.
 
 exit status:
   0  the DICOM file exists and is up to date
@@ -41,12 +41,12 @@ HINTS: dict[type[BaseException], str] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser.add_argument("record", help="path of the record; .hea or .dat at its end does not matter")
-    parser.add_argument("out", type=Path, help="the DICOM file, or a folder for <record name>.dcm")
-    parser.add_argument("--metadata", type=Path, help="machine_measurements: its row of this study is used")
+    parser.add_argument("record", help="path of the WFDB record, with or without .hea or .dat")
+    parser.add_argument("out", type=Path, help="DICOM file to write, or folder for <record name>.dcm")
+    parser.add_argument("--metadata", type=Path, help="table machine_measurements, whose row for this study is used")
     parser.add_argument("--study-id", default="", help="default: the record's name")
-    parser.add_argument("--subject-id", default="", help="patient, where the header names none")
-    parser.add_argument("--ecg-time", type=date_and_time, help="YYYY-MM-DD HH:MM:SS, where the header has no date")
+    parser.add_argument("--subject-id", default="", help="patient, if the header names none")
+    parser.add_argument("--ecg-time", type=date_and_time, help="YYYY-MM-DD HH:MM:SS, if the header has no date")
     add_conversion_options(parser)
 
 

@@ -1,7 +1,7 @@
 """Convert the studies of one plan file and write their receipt.
 
 exit status:
-  0  every study of the plan has its row in the receipt, also those that failed
+  0  every study of the plan has its row in the receipt, including those that failed
   1  the receipt or the DICOM files cannot be written
   2  wrong arguments
 
@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("receipt", type=Path)
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds a study may take")
     parser.add_argument("--workers", type=int, default=1, help="processes that convert at the same time")
-    parser.add_argument("--overwrite", action="store_true", help="convert also what is up to date")
+    parser.add_argument("--overwrite", action="store_true", help="convert every study, even if its DICOM is up to date")
     parser.add_argument("--known-failures", type=Path, help="receipt of failures that are not tried again")
-    parser.add_argument("--progress", type=Path, help="file that says how far the batch is while it runs")
+    parser.add_argument("--progress", type=Path, help="file in which the batch records its progress")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", type=Path)
     parser.add_argument("dicom", help="path of the DICOM relative to dcm_dir, with .dcm")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds the study may take")
-    parser.add_argument("--overwrite", action="store_true", help="convert it also if it is up to date")
+    parser.add_argument("--overwrite", action="store_true", help="convert it even if its DICOM is up to date")
 
 
 def run(args: argparse.Namespace) -> int:

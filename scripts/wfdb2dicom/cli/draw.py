@@ -17,7 +17,7 @@ from wfdb2dicom.api import draw
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser.add_argument("dicom", type=Path, help="DICOM object, whoever wrote it; nothing else is read")
+    parser.add_argument("dicom", type=Path, help="DICOM ECG object, of wfdb2dicom or any other software")
     parser.add_argument("page", type=Path, help="file to write: .png, .pdf or .svg")
     parser.add_argument("--pixels-per-mm", type=int, default=7, help="resolution of a PNG [7]")
 

@@ -1,4 +1,4 @@
-"""Look whether files, plan and receipts agree, in several processes.
+"""Check whether files, plan and receipts agree, in several processes.
 
 exit status:
   0   they agree

@@ -23,10 +23,10 @@ from wfdb2dicom.system.whole_file import replace_file
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.add_argument("summary", type=Path, help="the JSON file that aggregate writes")
-    parser.add_argument("passed", type=Path, help="file to write when not too many failed")
+    parser.add_argument("passed", type=Path, help="file to write if not too many failed")
     parser.add_argument("--max-failed", type=float, default=0.05, help="share of the studies that may fail")
     parser.add_argument("--report", default="", help="page to name at the end")
-    parser.add_argument("--folder", default="", help="folder to name in front of all relative paths")
+    parser.add_argument("--folder", default="", help="folder to put in front of all relative paths that are shown")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
-"""Describe a WFDB record or a DICOM ECG object in a screenful.
+"""Describe a WFDB record or a DICOM ECG object on one screen.
 
-Patient, time, leads, rate, length, gains, filters, DICOM class and invalid samples; of a record also whether it
-converts with the default options, and the row that a study CSV needs for it.
+Shows patient, time, leads, rate, length, gains, filters, DICOM class and invalid samples. For a record it also shows
+whether it can be converted with the default options, and the row that a study CSV needs for it.
 
 exit status:
   0  described

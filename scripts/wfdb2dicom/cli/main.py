@@ -17,24 +17,24 @@ from wfdb2dicom.cli.startup import INTERRUPTED, WrongArguments, exit_without_cle
 COMMANDS = {
     "convert": "convert one WFDB record to a DICOM file",
     "info": "describe a WFDB record or a DICOM ECG object",
-    "check": "check DICOM ECG objects for what validators do not look at",
+    "check": "check DICOM ECG objects, also for what other validators do not look at",
     "restore": "restore the WFDB record from a DICOM ECG object",
     "draw": "draw the ECG of a DICOM object as a page",
     "run": "run the workflow with Snakemake: convert the studies of a CSV",
 }
 STAGES = {
-    "plan": "cut a study CSV into batches",
+    "plan": "divide the studies of a CSV into batches",
     "convert-batch": "convert the studies of one plan file and write their receipt",
     "convert-study": "convert one study of a plan file",
     "aggregate": "combine the receipts into the result CSV, error log, manifest and summary",
     "report": "write the report of a run",
     "gate": "show the summary of a run, and fail when too many studies failed",
-    "freshness": "look whether files, plan and receipts agree",
-    "verify": "check every receipt against the disk",
+    "freshness": "check whether files, plan and receipts agree",
+    "verify": "compare every DICOM on disk with its receipt and its source",
     "validate": "validate a sample of the DICOM objects",
-    "roundtrip": "compare DICOM objects turned back into WFDB with their published checksums",
+    "roundtrip": "restore the WFDB files of a sample and compare them with the published digests",
     "findings": "join the tables of validate or roundtrip and show the summary",
-    "publish": "write what a data set needs beside its DICOM objects",
+    "publish": "write the files that a published data set needs beside its DICOM objects",
     "send": "send the DICOM objects of a batch to an archive",
 }
 USAGE = """usage: wfdb2dicom COMMAND ...
@@ -44,10 +44,10 @@ Convert WFDB ECG records to DICOM ECG objects.
 commands:
 {commands}
 
-stages of the workflow, which its rules call:
+stages of the workflow, called by its rules:
 {stages}
 
-wfdb2dicom COMMAND --help explains each. wfdb2dicom --version prints the version.
+`wfdb2dicom COMMAND --help` describes a command; `wfdb2dicom --version` prints the version.
 Exit status: 0 done, 1 not done or findings, 2 wrong arguments.
 """
 

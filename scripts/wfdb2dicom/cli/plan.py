@@ -1,4 +1,4 @@
-"""Cut a CSV of studies into batches: one plan file each, with all that converting them needs.
+"""Divide the studies of a CSV into batches: one plan file each, with everything that converting them needs.
 
 exit status:
   0  the plan files are written
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line; the options mean what config.yaml says of those of the same name."""
     parser.add_argument("plans", type=Path, help="folder for the plan files")
     parser.add_argument("--receipts", type=Path, required=True, help="folder of the receipts")
-    parser.add_argument("--token", required=True, help="text to be kept beside the plan files")
+    parser.add_argument("--token", required=True, help="text to keep beside the plan files")
     parser.add_argument("--input-csv", type=Path, required=True)
     for name, default in StudyColumns._field_defaults.items():
         parser.add_argument(f"--{name.replace('_', '-')}-col", default=default)

@@ -2,7 +2,7 @@
 
 exit status:
   0  every file is there and up to date
-  1  the run is not whole, or the configuration lacks what is not guessed; nothing is written
+  1  the run is not complete, or the configuration lacks a required value; nothing is written
   2  wrong arguments
 
 example:
@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, required=True, help="file for the digests of what is written")
     parser.add_argument("--publish", type=json.loads, default={}, help="the option publish as JSON")
     parser.add_argument("--max-failed", type=float, default=0.05, help="share of the studies that may fail")
-    parser.add_argument("--folder", default="", help="folder to name in front of dcm_dir at the end")
-    parser.add_argument("--workers", type=int, default=1, help="processes that verify, if publish asks for that")
+    parser.add_argument("--folder", default="", help="folder to put in front of dcm_dir in the message at the end")
+    parser.add_argument("--workers", type=int, default=1, help="processes that verify, if publish requires it")
 
 
 def run(args: argparse.Namespace) -> int:

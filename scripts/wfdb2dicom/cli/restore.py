@@ -19,14 +19,14 @@ from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser.add_argument("dicom", type=Path)
+    parser.add_argument("dicom", type=Path, help="DICOM ECG object that wfdb2dicom wrote")
     parser.add_argument("out_dir", type=Path, help="folder for <name>.hea and <name>.dat; made if missing")
     parser.add_argument("--name", default="", help="name of the record [the Study ID]")
     parser.add_argument(
         "--order",
         default="stored",
         metavar="ORDER",
-        help="order of the signals: stored, mimic, standard, or lead names with commas [stored]",
+        help="order of the signals: stored, mimic, standard, or lead names separated by commas [stored]",
     )
     parser.add_argument("--format", type=int, choices=[16, 24, 32], help="WFDB format [16; 32 for samples of 32 bits]")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist with other content")

@@ -1,12 +1,11 @@
 """Run the workflow: convert the studies of a CSV with Snakemake.
 
-This is `snakemake --snakefile <the Snakefile of wfdb2dicom> ...`, from any folder: every option of Snakemake may
-follow, and targets such as verify, validate or store. Results are written below the current folder. It needs the extra:
-pip install 'wfdb2dicom[workflow]'.
+It takes every option of Snakemake, and targets such as verify, validate or store. Results are written to the current
+folder. It needs the extra `workflow`: pip install 'wfdb2dicom[workflow]'.
 
---dataset NAME takes the configuration of a published collection, such as mimic-iv-ecg or ptb-xl, that comes with
-wfdb2dicom: wfdb2dicom run --dataset ptb-xl --config wfdb_dir=ptb-xl-1.0.3.zip --cores 2. Values of --configfile and
---config take precedence; both may be given several times. docs/datasets.md lists the collections.
+--dataset NAME uses the configuration of a published collection that comes with wfdb2dicom, such as mimic-iv-ecg or
+ptb-xl: wfdb2dicom run --dataset ptb-xl --config wfdb_dir=ptb-xl-1.0.3.zip --cores 2. docs/datasets.md lists the
+collections. --configfile and --config take precedence over it, and may be given several times.
 
 exit status:
   0    every step is done, and no more studies failed than max_failed allows

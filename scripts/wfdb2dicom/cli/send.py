@@ -1,6 +1,6 @@
-"""Send the DICOM objects of a batch to an archive (batch), or add up what became of all batches (summary).
+"""Send the DICOM objects of a batch to an archive (batch), or add up the results of all batches (summary).
 
-Credentials come from the environment alone: WFDB2DICOM_ARCHIVE_USER and WFDB2DICOM_ARCHIVE_PASSWORD,
+Credentials come only from the environment: WFDB2DICOM_ARCHIVE_USER and WFDB2DICOM_ARCHIVE_PASSWORD,
 WFDB2DICOM_ARCHIVE_TOKEN, or WFDB2DICOM_ARCHIVE_TOKEN_COMMAND; see docs/archive.md.
 
 exit status:
@@ -55,7 +55,7 @@ def send(args: argparse.Namespace) -> int:
         raise ConfigError("archive: empty, so there is nowhere to send to")
     credentials = Credentials.from_environment()
     if credentials and not archive.encrypted:
-        print(f"warning: {archive} is not encrypted, and the credentials can be read on the way", file=sys.stderr)
+        print(f"warning: {archive} is not encrypted, so the credentials can be read on the way", file=sys.stderr)
     client = connect(archive, credentials)
     try:
         totals = send_batch(
@@ -80,7 +80,7 @@ def summary(args: argparse.Namespace) -> int:
         print(f"error: {len(rows)} of {objects} objects are not in the archive; for example", file=sys.stderr)
         for row in rows[:_EXAMPLES]:
             print(f"  study {row.study_id}: {row.status}: {mask_patient(row.detail)}", file=sys.stderr)
-        print("they are tried again by the next `snakemake store`", file=sys.stderr)
+        print("run the same command again to send them", file=sys.stderr)
         return 1
     replace_file(args.summary, (json.dumps(dict(sorted(counts.items())), indent=2) + "\n").encode())
     return 0

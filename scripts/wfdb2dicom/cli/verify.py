@@ -1,8 +1,8 @@
-"""Check every receipt against the disk: each DICOM is there and is what its source and the options give.
+"""Compare every DICOM on disk with its receipt, and with what its source and the options give.
 
 exit status:
   0  every DICOM file is what its source and the options give
-  1  something does not hold: the table lists it
+  1  something differs: the table lists it
   2  wrong arguments
 
 example:
@@ -18,7 +18,7 @@ from wfdb2dicom.checks import verify
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser.add_argument("findings", type=Path, help="table to write: what does not hold")
+    parser.add_argument("findings", type=Path, help="table to write: what differs")
     parser.add_argument("--plans", type=Path, required=True, help="folder of the plan files")
     parser.add_argument("--receipts", type=Path, required=True, help="folder of the receipts")
     parser.add_argument("--workers", type=int, default=1, help="processes")
