@@ -59,9 +59,19 @@ def test_the_rules_conda_environment_asks_for_the_same_versions(project: Path, m
     assert conda == pip | {"python" + metadata["requires-python"]}
 
 
-def test_the_citation_names_the_version(project: Path) -> None:
+def test_the_citation_and_the_changelog_name_the_version_and_its_date(project: Path) -> None:
     citation = yaml.safe_load((project / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == wfdb2dicom.__version__
+    changes = (project / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## {citation['version']} — {citation['date-released']}\n" in changes
+
+
+def test_what_the_workflow_catalog_shows_is_there(project: Path) -> None:
+    usage = yaml.safe_load((project / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))["usage"]
+    rules = "".join(path.read_text(encoding="utf-8") for path in (project / "workflow/rules").glob("*.smk"))
+    assert usage["software-stack-deployment"] == {"conda": "conda:" in rules, "report": "report(" in rules}
+    assert "mine.yaml" in usage["mandatory-flags"]["flags"] and (project / "workflow/Snakefile").is_file()
+    assert "mine.yaml" in (project / "config/README.md").read_text(encoding="utf-8")
 
 
 SKIPPING = """
