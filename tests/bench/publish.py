@@ -114,7 +114,8 @@ def elsewhere(all_studies: Entry, conversion_ms: float) -> str:
     return "\n".join(
         [
             f"c = {conversion_ms:.2f} ms of CPU per conversion, on this machine. In one process each: `plan`"
-            f" {plan:.0f} s + `aggregate` {aggregate:.0f} s + report {report:.0f} s + Snakemake {snakemake:.0f} s = {serial:.0f} s.",
+            f" {plan:.0f} s + `aggregate` {aggregate:.0f} s + report {report:.0f} s + Snakemake {snakemake:.0f} s"
+            f" = {serial:.0f} s.",
             "",
             "| | conversion | storage, at the same time | in one process | together |",
             "|---|---|---|---|---|",
