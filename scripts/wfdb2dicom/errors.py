@@ -24,7 +24,10 @@ on its source files) and ends as text in the ``dcm_error`` column. Errors that a
 """
 
 import builtins
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from wfdb2dicom.words import printable
 
@@ -124,6 +127,28 @@ def describe(error: BaseException) -> str:
     return f"{name}: {printable(message)}"
 
 
+def told(error: BaseException, path: object = "") -> str:
+    """The words of an error for the screen: without its type, and with the file that it is about, named once."""
+    words = describe(error).partition(": ")[2]
+    return words if str(path) in words else f"{path}: {words}"
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """A block that works on an open file: its errors get the name of the file, of which the kernel says nothing."""
+    try:
+        yield
+    except OSError as error:
+        name_file(error, path)
+        raise
+
+
+def name_file(error: OSError, path: str | os.PathLike[str]) -> None:
+    """Give an error the name of its file where it has none."""
+    if error.filename is None:
+        error.filename = os.fspath(path)
+
+
 # A quoted path, a path that an error begins with (including spaces, up to the name of a file), an unquoted path (not
 # "Input/output error"), and the word after "patient" or "subject": each may identify a patient.
 _QUOTED = re.compile(r"""(['"])(?![\d: .]*\d/\d{1,2}/\d{2,4}[\d: .]*\1)(?:(?!\1).)*/((?:(?!\1|/).)*)(\1|$)""")
@@ -154,7 +179,7 @@ def mask_patient(error: str, *known: str) -> str:
 def stop_message(error: BaseException) -> str:
     """The error that stopped a job or a run, for the screen: files without folders, which may name a patient."""
     if isinstance(error, OSError):
-        return f"{describe(error).partition(': ')[2]}; no result is lost; fix the cause and run again"
+        return f"{told(error)}; no result is lost; fix the cause and run again"
     return _without_folders(str(error)) if isinstance(error, OutputError) else str(error)
 
 

@@ -160,15 +160,36 @@ def test_check_says_what_is_wrong_by_line_and_status(project: Path, convert: Run
         return subprocess.run(command, capture_output=True, text=True)
 
     done = check(good)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{good}: conforms\n", "")
+    done = check("--quiet", good)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     done = check(good, bad)
     assert done.returncode == 1 and done.stdout.startswith(f"{bad}: ") and "Modality" in done.stdout
     assert str(good) not in done.stdout and "PS3.3" in done.stdout
+    assert done.stdout.endswith("\n1 of 2 objects conform\n")
+    assert check(bad).stdout.endswith(f"\n{bad}: does not conform\n")
     assert check("--record", record, good).returncode == 0
     assert check("--record", make_record("40689239", gain="100.0(0)/mV"), good).returncode == 1
     done = check(tmp_path / "none.dcm")
-    assert done.returncode == 1 and "error: " in done.stderr
+    assert done.returncode == 1
+    assert done.stderr == f"error: No such file or directory: '{tmp_path / 'none.dcm'}'\n"  # named once
     assert check("--record", record, good, bad).returncode == 2
+
+
+def test_draw_and_restore_say_what_they_wrote(project: Path, convert: Run, make_record, tmp_path: Path) -> None:
+    convert(make_record(), tmp_path / "x.dcm")
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(project / "scripts/wfdb2dicom"), *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    done = run("draw", "x.dcm", "x.svg")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"x.svg: drawn, {(tmp_path / 'x.svg').stat().st_size} bytes\n"
+    assert run("draw", "--quiet", "x.dcm", "x.svg").stdout == ""
+    assert run("restore", "x.dcm", "back").stdout.split() == ["back/40689238.dat", "back/40689238.hea"]
+    done = run("restore", "none.dcm", "back")
+    assert (done.returncode, done.stderr) == (1, "error: No such file or directory: 'none.dcm'\n")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from wfdb2dicom.errors import ConfigError, LeadError, OutputError, mask_patient, stop_message
+from wfdb2dicom.errors import ConfigError, LeadError, OutputError, describe, mask_patient, stop_message, told
+from wfdb2dicom.records.source_file import Source
+from wfdb2dicom.system.regular_file import file_digest
 
 FOLDER = "files/p1000/p10000032/s40689238"
 
@@ -64,6 +66,25 @@ def test_what_is_known_of_the_patient_is_left_out_wherever_it_stands() -> None:
 def test_what_stops_a_job_names_the_file_without_its_folders() -> None:
     error = OutputError(f"cannot write '/data/{FOLDER}/1.dcm': No space left on device; fix the cause and run again")
     assert stop_message(error) == "cannot write '1.dcm': No space left on device; fix the cause and run again"
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="Linux has a file that can be opened and not be read")
+def test_an_error_of_reading_an_open_file_names_the_file() -> None:
+    """The system call knows a descriptor only."""
+    with Source("/proc/self/mem", "") as source, pytest.raises(OSError) as of_source:
+        source.read(10)
+    with pytest.raises(OSError) as of_digest:
+        file_digest("/proc/self/mem")
+    for error in (of_source, of_digest):
+        assert describe(error.value) == "OSError: Input/output error: '/proc/self/mem'"
+
+
+def test_an_error_on_the_screen_names_its_file_once() -> None:
+    assert told(FileNotFoundError(2, "No such file or directory", "x.dcm"), "x.dcm") == (
+        "No such file or directory: 'x.dcm'"
+    )
+    assert told(LeadError("lead 'A' is unknown"), "x.dcm") == "x.dcm: lead 'A' is unknown"
+    assert told(LeadError("lead 'A' is unknown")) == "lead 'A' is unknown"
 
 
 def test_the_text_of_every_error_of_ours_is_printable_and_bounded() -> None:

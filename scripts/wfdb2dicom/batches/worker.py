@@ -16,7 +16,7 @@ from wfdb2dicom.batches.tables import FURTHER_SOURCES, PlanRow, ReceiptRow, fail
 from wfdb2dicom.batches.worker_reports import send
 from wfdb2dicom.convert import Converter, PreparedRecord
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.errors import CHANGED, OutputError, describe, is_transient
+from wfdb2dicom.errors import CHANGED, OutputError, describe, is_transient, name_file
 from wfdb2dicom.records.stamps import further_sources, sources
 from wfdb2dicom.system.limits import limit_process, physical_memory
 from wfdb2dicom.system.linux import die_with_parent, keep_freed_memory
@@ -101,6 +101,8 @@ class Job:
 
     def _words(self, error: Exception, row: PlanRow, converter: Converter) -> str:
         """The error's words; they say so when the files are not as planned, for then they may be again."""
+        if isinstance(error, OSError):
+            name_file(error, os.path.join(self.wfdb_dir, row.record))
         words = describe(error)
         if is_transient(words):
             return words

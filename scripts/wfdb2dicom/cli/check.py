@@ -1,6 +1,7 @@
 """Check DICOM ECG objects against the standard, also for what other validators do not look at.
 
 Each finding is a line with the file, the attribute, what is wrong with it, and the section of the standard.
+The last line says how many objects conform.
 
 exit status:
   0  every object conforms
@@ -17,28 +18,37 @@ from pathlib import Path
 
 from wfdb2dicom.api import check
 from wfdb2dicom.cli.startup import WrongArguments
-from wfdb2dicom.errors import Wfdb2DicomError
+from wfdb2dicom.errors import Wfdb2DicomError, told
+from wfdb2dicom.words import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--record", type=Path, help="WFDB record to compare the amplitudes with; only for one FILE")
+    parser.add_argument("--quiet", action="store_true", help="print findings only")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, and print one line per finding."""
+    """Check, and print one line per finding, then how many objects conform."""
     if args.record and len(args.files) > 1:
         raise WrongArguments("--record is the record of one FILE; give one FILE")
-    status = 0
+    conforming = 0
     for path in args.files:
         try:
             findings = check(path, args.record)
         except (OSError, Wfdb2DicomError) as error:
-            print(f"error: {path}: {error}", file=sys.stderr)
-            status = 1
+            print(f"error: {told(error, path)}", file=sys.stderr)
             continue
         for finding in findings:
             print(f"{path}: {finding}")
-            status = 1
-    return status
+        conforming += not findings
+    if not args.quiet:
+        print(_verdict(args.files, conforming))
+    return 0 if conforming == len(args.files) else 1
+
+
+def _verdict(files: list[Path], conforming: int) -> str:
+    if len(files) == 1:
+        return f"{files[0]}: {'conforms' if conforming else 'does not conform'}"
+    return f"{conforming:,} of {counted(len(files), 'object')} conform"

@@ -98,14 +98,14 @@ def run(arguments: list[str]) -> int:
     else:
         args = parser.parse_args(rest)
 
-    from wfdb2dicom.errors import ArgumentError, Wfdb2DicomError, describe, stop_message
+    from wfdb2dicom.errors import ArgumentError, Wfdb2DicomError, stop_message, told
 
     try:
         return int(module.run(args))
     except (WrongArguments, ArgumentError) as error:
         parser.error(str(error))
     except (Wfdb2DicomError, OSError) as error:
-        words = stop_message(error) if name in STAGES else describe(error).partition(": ")[2]
+        words = stop_message(error) if name in STAGES else told(error)
         print(f"error: {words}", file=sys.stderr)
         return 1
 

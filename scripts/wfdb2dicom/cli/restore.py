@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from wfdb2dicom.api import restore
-from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError
+from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError, told
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     except ArgumentError:
         raise
     except (StudyError, ConfigError, OSError) as error:
-        print(f"error: {args.dicom}: {error}", file=sys.stderr)
+        print(f"error: {told(error, args.dicom)}", file=sys.stderr)
         return 1
     print(*written, sep="\n")
     return 0

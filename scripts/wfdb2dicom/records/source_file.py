@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from wfdb2dicom.errors import HeaderError, PathError, SignalError
+from wfdb2dicom.errors import HeaderError, PathError, SignalError, name_file
 from wfdb2dicom.system.paths import is_below, real_path
 
 MAX_HEADER_BYTES = 1_000_000
@@ -57,9 +57,13 @@ class Source:
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes from the start of the file."""
-        content = os.pread(self.fd, size, 0)
-        while 0 < len(content) < size and (more := os.pread(self.fd, size - len(content), len(content))):
-            content += more
+        try:
+            content = os.pread(self.fd, size, 0)
+            while 0 < len(content) < size and (more := os.pread(self.fd, size - len(content), len(content))):
+                content += more
+        except OSError as error:
+            name_file(error, self.path)
+            raise
         return content
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.errors import ConfigError, naming
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -131,7 +131,8 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     """
     fd = open_regular(path)
     try:
-        return read_fully(fd, os.fstat(fd).st_size)
+        with naming(path):
+            return read_fully(fd, os.fstat(fd).st_size)
     finally:
         os.close(fd)
 
@@ -150,5 +151,5 @@ def file_digest(path: str | os.PathLike[str], algorithm: str | Callable[[], _Has
     """
     import hashlib  # the whole of it only where files are digested
 
-    with open(open_regular(path), "rb") as stream:
+    with open(open_regular(path), "rb") as stream, naming(path):
         return hashlib.file_digest(stream, algorithm).hexdigest()

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from wfdb2dicom.errors import naming
 from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.regular_file import open_regular, write_fully
 
@@ -28,7 +29,7 @@ def replace_file(path: Path, content: bytes, *, sync: bool = False) -> None:
 
     With `sync`, content and name are on stable storage on return.
     """
-    with whole_file(path, sync=sync) as temporary:
+    with whole_file(path, sync=sync) as temporary, naming(path):
         write_fully(temporary.fileno(), content)
 
 
@@ -50,9 +51,10 @@ def whole_file(path: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
     with open(descriptor, "w+b") as stream:
         try:
             yield stream
-            stream.flush()
-            if sync:
-                os.fsync(descriptor)
+            with naming(path):
+                stream.flush()
+                if sync:
+                    os.fsync(descriptor)
             with current_run():
                 os.replace(temporary, path)
         except BaseException:
