@@ -18,6 +18,24 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def part_of(part: int, whole: int, one: str, many: str) -> str:
+    """A part of some things: ``no batch``, ``1 batch``, ``3 of 16 batches``, ``all 16 batches``."""
+    if whole == 1:
+        return f"{part or 'no'} {one}"
+    return f"all {whole:,} {many}" if part == whole else f"{part:,} of {whole:,} {many}"
+
+
+def apart(seconds: int) -> str:
+    """A difference of times: ``+2 d 3 h``; the two largest units are enough."""
+    left = abs(seconds)
+    words: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        if left >= size and len(words) < 2:
+            words.append(f"{left // size} {unit}")
+            left %= size
+    return ("−" if seconds < 0 else "+") + " ".join(words or ["0 s"])
+
+
 def share(count: int, total: int) -> str:
     """A part as a percentage: ``1.8 %``, and 0 % or 100 % only where that is exact."""
     percent = 100 * count / max(1, total)

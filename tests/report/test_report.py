@@ -24,13 +24,14 @@ from wfdb2dicom.page.draw import page_figure
 from wfdb2dicom.page.ecg import read
 from wfdb2dicom.page.layout import HEIGHT
 from wfdb2dicom.page.small_svg import small_svg
-from wfdb2dicom.report import data
+from wfdb2dicom.report import data, flags
 from wfdb2dicom.report.charts import bars
-from wfdb2dicom.report.data import LISTED, SAMPLE, apart, read_report_data
+from wfdb2dicom.report.data import SAMPLE, read_report_data
+from wfdb2dicom.report.flags import LISTED
 from wfdb2dicom.report.html import breakable, data_set, elapsed, time_unit
 from wfdb2dicom.report.pictures import pictures
 from wfdb2dicom.results.summary import table_name
-from wfdb2dicom.words import share
+from wfdb2dicom.words import apart, share
 
 STUDIES = 5000
 MEGABYTE = 10**6
@@ -120,19 +121,24 @@ def test_a_study_that_cannot_be_drawn_is_said_so(tmp_path: Path) -> None:
     assert "This study cannot be drawn: FileNotFoundError" in page and "<img" not in page
 
 
-def test_drawings_do_not_depend_on_the_number_of_processes(one_dicom: Path, tmp_path: Path) -> None:
+def test_a_drawing_that_cannot_be_made_says_why(one_dicom: Path, tmp_path: Path) -> None:
     dicoms = [one_dicom, tmp_path / "missing.dcm", one_dicom, one_dicom]
-    alone, together = pictures(dicoms), pictures(dicoms, workers=2)
-    assert alone == together
-    assert [bool(drawn.uri) for drawn in together] == [True, False, True, True]
-    assert "missing.dcm" in together[1].error
+    drawn = pictures(dicoms)
+    assert [bool(one.uri) for one in drawn] == [True, False, True, True]
+    assert drawn[0] == drawn[2] == drawn[3] and "missing.dcm" in drawn[1].error
 
 
-def test_a_drawing_that_ends_its_process_does_not_end_the_report(
+def test_a_drawing_that_ends_its_process_is_the_only_one_that_is_missing(
     one_dicom: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wfdb2dicom.report.pictures.read", lambda *_: os._exit(9))  # the processes are forked
-    assert all("was killed" in drawn.error for drawn in pictures([one_dicom] * 3, workers=2))
+    def deadly(dicom: Path) -> object:
+        return os._exit(9) if dicom.name == "deadly.dcm" else read(dicom)
+
+    monkeypatch.setattr("wfdb2dicom.report.pictures.read", deadly)  # the process is forked
+    bad = Path("deadly.dcm")
+    drawn = pictures([one_dicom, bad, one_dicom, one_dicom, bad, bad, one_dicom])
+    assert [bool(one.uri) for one in drawn] == [True, False, True, True, False, False, True]
+    assert all("was killed" in one.error for one in drawn if not one.uri)
 
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -304,26 +310,41 @@ def test_every_flagged_study_is_in_the_csv(found, page: str, folder: Path) -> No
 def test_more_flagged_studies_than_a_table_lists_are_all_in_the_csv(
     one_dicom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "LISTED", 3)
+    monkeypatch.setattr(flags, "LISTED", 3)
     page = make(tmp_path, 2000, one_dicom)
     rows = (tmp_path / "report/flagged.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert "3 of" in page and sum(",Invalid samples," in row for row in rows) > 20
 
 
-def test_a_trait_of_every_study_is_said_once_and_not_listed(folder: Path, tmp_path: Path) -> None:
+def test_a_trait_of_every_study_is_a_sentence_about_the_collection(folder: Path, tmp_path: Path) -> None:
     table = pq.read_table(folder / "manifest.parquet")
     nothing = pa.nulls(table.num_rows, pa.string())
     for name in ("cart_id", "filter_low", "filter_high", "notch"):
         at = table.column_names.index(name)
         table = table.set_column(at, name, nothing.cast(table.schema.field(at).type))
     pq.write_table(table, tmp_path / "manifest.parquet")
-    summary = json.loads((folder / "summary.json").read_text())
     tables = folder / "summary.json", tmp_path / "manifest.parquet", folder / "receipts"
     report.write_report(report.ReportOptions(*tables, tmp_path / "index.html"))
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert 'id="flag-bare"' not in page and page.count("That is every study of this run.") == 1
+    assert page.count("Cart and filters are not known of any study.") == 1 and "Without metadata" not in page
+    assert "<li>Not known of any study: filter pass bands, notch filters, carts</li>" in page
     flagged = (tmp_path / "flagged.csv").read_text(encoding="utf-8")
-    assert flagged.count(",Without metadata,") == summary["succeeded"]
+    assert "Without metadata" not in flagged and flagged.count(",Invalid samples,") > 20
+
+
+def test_what_is_in_no_study_is_not_a_row_of_the_table(tmp_path: Path, one_dicom: Path) -> None:
+    made = synthetic_manifest.write(tmp_path, 200, one_dicom)
+    table = pq.read_table(made / "manifest.parquet")
+    for name in ("omitted_signals", "warnings"):
+        at = table.column_names.index(name)
+        nothing = pa.array([[]] * table.num_rows, table.schema.field(at).type)
+        table = table.set_column(at, table.schema.field(at), nothing)
+    pq.write_table(table, tmp_path / "manifest.parquet")
+    tables = made / "summary.json", made / "manifest.parquet", made / "receipts"
+    report.write_report(report.ReportOptions(*tables, tmp_path / "index.html"))
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "Looked for, and not found in any study: warnings, signals left out." in page
+    assert 'href="#flag-invalid"' in page and "Signals left out" not in page
 
 
 @pytest.mark.parametrize(

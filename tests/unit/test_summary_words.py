@@ -76,6 +76,28 @@ def test_warnings_are_counted_and_one_is_told() -> None:
     assert "  2 with warnings, such as study 1: the header's time '19:46' was not used\n" in summary_text(summary, 0.05)
 
 
+def test_times_that_differ_are_counted_and_one_is_told() -> None:
+    counts, others = OutcomeCounts(), OutcomeCounts()
+    counts.add_times(["1", "2", "3"], [59, -3600, None])
+    others.add_times(["4"], [90_000])
+    counts.add(others)
+    summary = counts.summary({}, {"output_csv": "o", "error_log": "e"}, 1.0)
+    said = summary_text(summary, 0.05)
+    assert "  2 with another time in the header than in ecg_time, such as study 2: −1 h\n" in said
+    assert "the objects have the header's; time_from: ecg_time takes the other\n" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("OSError: Input/output error: 'p/1.dat'", "1 × OSError, such as study 1: Input/output error: '1.dat'\n"),
+        ("Timeout>60s", "1 × Timeout>60s, such as study 1\n"),
+    ],
+)
+def test_a_kind_of_failure_is_named_once(error: str, said: str) -> None:
+    assert said in summary_text(failed(error), 0.05)
+
+
 def test_paths_are_those_of_the_folder_where_the_command_was_given() -> None:
     summary = failed("SignalError: too short")
     assert "\ntable: run1/out.csv\nfailures: run1/out.log" in summary_text(summary, 0.05, "run1")
@@ -85,11 +107,11 @@ def test_paths_are_those_of_the_folder_where_the_command_was_given() -> None:
 
 @pytest.mark.parametrize(
     ("run", "batches", "text"),
-    [(1, 1, "1 batch,"), (0, 1, "no batch,"), (16, 16, "all 16 batches,"), (3, 16, "3 of 16 batches,")],
+    [(1, 1, "1 batch"), (0, 1, "no batch"), (16, 16, "all 16 batches"), (3, 16, "3 of 16 batches")],
 )
 def test_batches_are_counted_in_words(run: int, batches: int, text: str) -> None:
     summary = failed("SignalError: too short") | {"batches_run": run, "batches": batches}
-    assert f"converted, {text} " in summary_text(summary, 0.05)
+    assert f"\nlast conversion: 0 objects written, {text} run, 1.0 s" in summary_text(summary, 0.05)
 
 
 def test_the_summary_names_the_next_step_for_each_kind() -> None:

@@ -16,10 +16,9 @@ rule report:
     localrule: True
     conda:
         "../../envs/wfdb2dicom.yaml"
-    threads: 4
     params:
         command=command("report"),
         limit=arguments("max_failed"),  # the page says whether it is kept
     shell:
         "{params.command} {params.limit:q} --summary={input.summary:q} --manifest={input.manifest:q} --receipts=results/receipts"
-        " --workers={threads} {output.page:q} 2> {log:q}"
+        " {output.page:q} 2> {log:q}"

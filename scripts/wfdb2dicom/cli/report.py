@@ -24,7 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, help="the Parquet file that aggregate writes")
     parser.add_argument("--receipts", type=Path, required=True, help="folder of the receipts")
     parser.add_argument("--max-failed", type=float, help="the share that may fail, default: that of the summary")
-    parser.add_argument("--workers", type=int, default=1, help="processes that draw at the same time")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import accumulate, islice
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -14,54 +14,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wfdb2dicom.batches.tables import read_run
+from wfdb2dicom.report.flags import LISTED, Flag, Row, flags, listed
 from wfdb2dicom.results.summary import error_kind
 from wfdb2dicom.words import share
 
 SAMPLE = 12  # studies drawn as a sample of all
 SEED = 7  # the same studies on each run
-LISTED = 1000  # failures and flagged studies that a table lists at most
 EXAMPLES = 2  # drawings of each kind of flagged study
-LEAST_DIFFERENCE = 60  # seconds: MIMIC-IV-ECG's headers have no seconds
 COMMON = 12  # values that a distribution names; the rest is summed up
-
-Row = dict[str, Any]
-
-
-@dataclass
-class Flag:
-    """A kind of study that is worth a look.
-
-    Attributes
-    ----------
-    key, title, meaning
-        For links, headings and the text below them.
-    count : int
-        Of all studies.
-    of_all : bool
-        Whether it is every converted study: then it says something of the collection, and singles out none of them.
-    rows : list of dict
-        At most `LISTED`, the worst ones first; ``detail`` says what was found. None where it is every study.
-    studies : pyarrow.Table
-        All of them, in the same order.
-    describe : callable
-        From one of their rows to what was found.
-    """
-
-    key: str
-    title: str
-    meaning: str
-    count: int = 0
-    of_all: bool = False
-    rows: list[Row] = field(default_factory=list)
-    studies: pa.Table | None = None
-    describe: Callable[[Row], str] = str
-
-    def details(self) -> Iterator[Row]:
-        """Every study, with what was found in it as ``detail``."""
-        for batch in self.studies.to_batches(max_chunksize=10_000) if self.studies else ():
-            for row in batch.to_pylist():
-                yield row | {"detail": self.describe(row)}
-
 
 _UNKNOWN = "unknown"
 
@@ -94,6 +54,11 @@ class Distribution:
         """The first value with its unit."""
         value = self.counts[0][0]
         return value if value == self.absent else f"{value} {self.unit}".rstrip()
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether no study has a value."""
+        return [value for value, _ in self.counts] == [self.absent]
 
     @property
     def is_scattered(self) -> bool:
@@ -142,7 +107,7 @@ def read_report_data(manifest: Path, receipts: Path) -> ReportData:
     return ReportData(
         kinds=kinds,
         failures=_failures(failed, kinds),
-        flags=[_listed(flag, done.num_rows) for flag in _flags(done)],
+        flags=[listed(flag, done.num_rows) for flag in flags(done)],
         distributions=list(_distributions(done)),
         sample=_sample(done),
         batches=_batches(receipts),
@@ -194,94 +159,6 @@ def _failures(failed: pa.Table, kinds: list[Row]) -> list[Row]:
     for entry in kinds:
         rows += failed.filter(pc.equal(names, entry["kind"])).slice(0, each).to_pylist()
     return rows
-
-
-def _flags(done: pa.Table) -> Iterable[Flag]:
-    """Every kind of study that was converted and yet is worth a look."""
-    invalid = pc.greater(done["invalid_samples"], 0)
-    yield _flag(
-        done.filter(invalid).sort_by([("invalid_samples", "descending"), ("study_id", "ascending")]),
-        Flag("invalid", "Invalid samples", "Samples without a value: gaps in the drawing, padding value in the DICOM."),
-        lambda row: f"{row['invalid_samples']:,} samples in {', '.join(row['invalid_leads'])}",
-    )
-    flat = done.filter(pc.greater(pc.list_value_length(done["flat_leads"]), 0))
-    flat = flat.append_column("n_flat", pc.list_value_length(flat["flat_leads"]))
-    yield _flag(
-        flat.sort_by([("n_flat", "descending"), ("study_id", "ascending")]),
-        Flag("flat", "Flat leads", "Leads in which all samples are equal: an electrode was off, or never connected."),
-        lambda row: ", ".join(row["flat_leads"]),
-    )
-    late = done.filter(pc.greater_equal(pc.abs(done["time_difference"]), LEAST_DIFFERENCE))
-    late = late.append_column("apart", pc.abs(late["time_difference"]))
-    yield _flag(
-        late.sort_by([("apart", "descending"), ("study_id", "ascending")]),
-        Flag(
-            "times",
-            "Header and CSV times differ",
-            "The DICOM has the header's time. CSV times differ from it by a minute or more.",
-        ),
-        lambda row: f"header {row['acquired']}, CSV {row['ecg_time']} ({apart(row['time_difference'])})",
-    )
-    undated = done.filter(pc.equal(done["time_source"], "ecg_time"))
-    yield _flag(
-        undated,
-        Flag("dated", "Dated by the CSV", "The header has no date; the DICOM has ecg_time instead."),
-        lambda row: f"{row['acquired']} from ecg_time",
-    )
-    bare = pc.and_(pc.is_null(done["cart_id"]), pc.is_null(done["filter_low"]))
-    bare = pc.and_(pc.and_(bare, pc.is_null(done["filter_high"])), pc.is_null(done["notch"]))
-    yield _flag(
-        done.filter(bare),
-        Flag("bare", "Without metadata", "No cart and no filters are known: no row in metadata, or an empty one."),
-        lambda row: "neither cart nor filters",
-    )
-    yield from _partly_used(done)
-
-
-def _partly_used(done: pa.Table) -> Iterable[Flag]:
-    """Studies of which something is not known or was left out."""
-    placeholder = done.filter(pc.equal(done["time_source"], "placeholder"))
-    yield _flag(
-        placeholder,
-        Flag("undated", "No date", "No date is known; the DICOM has a placeholder and says that dates were removed."),
-        lambda row: "no date",
-    )
-    if "warnings" in done.column_names:
-        yield _flag(
-            done.filter(pc.greater(pc.list_value_length(done["warnings"]), 0)),
-            Flag("warnings", "Warnings", "Something in the source was not used, such as a time that cannot be read."),
-            lambda row: "; ".join(row["warnings"]),
-        )
-    if "omitted_signals" in done.column_names:
-        yield _flag(
-            done.filter(pc.greater(pc.list_value_length(done["omitted_signals"]), 0)),
-            Flag("omitted", "Signals left out", "Signals that are not an ECG were left out (other_signals: omit)."),
-            lambda row: ", ".join(row["omitted_signals"]),
-        )
-
-
-def _flag(rows: pa.Table, flag: Flag, detail: Any) -> Flag:
-    flag.count = rows.num_rows
-    flag.studies, flag.describe = rows, detail
-    return flag
-
-
-def _listed(flag: Flag, converted: int) -> Flag:
-    """The flag with the rows for its table."""
-    flag.of_all = flag.count == converted > 1
-    flag.rows = [] if flag.of_all else list(islice(flag.details(), LISTED))
-    return flag
-
-
-def apart(seconds: int) -> str:
-    """A difference of times: ``+2 d 3 h``; the two largest units are enough."""
-    left = abs(seconds)
-    words: list[str] = []
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        if left >= size and len(words) < 2:
-            words.append(f"{left // size} {unit}")
-            left %= size
-    return ("−" if seconds < 0 else "+") + " ".join(words or ["0 s"])
 
 
 def _distributions(done: pa.Table) -> Iterable[Distribution]:

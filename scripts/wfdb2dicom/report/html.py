@@ -14,7 +14,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from wfdb2dicom.report import charts
-from wfdb2dicom.report.data import EXAMPLES, LISTED, Flag, ReportData, Row, read_report_data
+from wfdb2dicom.report.data import EXAMPLES, ReportData, read_report_data
+from wfdb2dicom.report.flags import LISTED, Flag, Row
 from wfdb2dicom.report.pictures import Picture, pictures
 from wfdb2dicom.results.remedies import remedy
 from wfdb2dicom.results.summary import failure_message, size_words, table_name
@@ -37,8 +38,6 @@ class ReportOptions:
         Folder of the receipts.
     page : Path
         The HTML file to write.
-    workers : int
-        Processes that draw at the same time.
     max_failed : float, optional
         The limit that the run is judged by; by default that of the summary, which may be an earlier run's.
     """
@@ -47,7 +46,6 @@ class ReportOptions:
     manifest: Path
     receipts: Path
     page: Path
-    workers: int = 1
     max_failed: float | None = None
 
 
@@ -66,7 +64,7 @@ def write_report(options: ReportOptions) -> Path:
     if options.max_failed is not None:
         summary["options"]["max_failed"] = options.max_failed
     found = read_report_data(options.manifest, options.receipts)
-    text = render(summary, found, drawings(found, options.workers), flagged_path(options.page).name)
+    text = render(summary, found, drawings(found), flagged_path(options.page).name)
     with whole_file(flagged_path(options.page)) as stream:
         write_flagged(found.flags, stream)
     replace_file(options.page, text.encode("utf-8", "replace"))
@@ -79,12 +77,15 @@ def flagged_path(page: Path) -> Path:
 
 
 def write_flagged(flags: list[Flag], stream: BinaryIO) -> None:
-    """Every study that is worth a look, once for each reason: the page lists at most `LISTED` of each."""
+    """Every study that is worth a look, once for each reason: the page lists at most `LISTED` of each.
+
+    What is found in all studies is not among the reasons: the page says it of the collection.
+    """
     with text_of(stream) as text:
         writer = csv.writer(text)
         writer.writerow(["study_id", "subject_id", "reason", "found", "acquired", "record", "dcm_path"])
         for flag in flags:
-            for row in flag.details():
+            for row in flag.details() if not flag.of_all else ():
                 found = [row[name] for name in ("acquired", "record", "dcm_path")]
                 writer.writerow([row["study_id"], row["subject_id"], flag.title, row["detail"], *found])
 
@@ -95,7 +96,7 @@ def data_set(options: dict[str, Any]) -> str:
     return (source.stem if source.suffix in (".zip", ".csv") else source.name) or "a data set"
 
 
-def drawings(found: ReportData, workers: int = 1) -> list[Drawing]:
+def drawings(found: ReportData) -> list[Drawing]:
     """Examples of every kind of flagged study, then the sample; a study that is both is drawn once."""
     rows: dict[str, Row] = {}
     reasons: dict[str, list[str]] = {}
@@ -107,7 +108,7 @@ def drawings(found: ReportData, workers: int = 1) -> list[Drawing]:
         for row in flag.rows:
             if row["study_id"] in rows:
                 reasons.setdefault(row["study_id"], []).append(flag.title)
-    drawn = pictures([Path(row["dcm_path"]) for row in rows.values()], workers)
+    drawn = pictures([Path(row["dcm_path"]) for row in rows.values()])
     return [
         Drawing(row, reasons.get(study, ["the sample"]), one)
         for (study, row), one in zip(rows.items(), drawn, strict=True)

@@ -24,12 +24,16 @@ class Picture:
     error: str = ""
 
 
-def pictures(dicoms: Sequence[Path], workers: int = 1) -> list[Picture]:
-    """Draw the ECGs of DICOM files, in so many processes."""
-    try:
-        return list(map_in_order(picture, dicoms, processes=min(workers, len(dicoms))))
-    except OSError as error:  # one was killed, or memory or semaphores ran out
-        return [Picture(error=describe(error)) for _ in dicoms]
+def pictures(dicoms: Sequence[Path]) -> list[Picture]:
+    """Draw the ECGs of DICOM files, in a process of its own: a drawing that ends it is the only one missing."""
+    drawn: list[Picture] = []
+    while len(drawn) < len(dicoms):
+        try:
+            for one in map_in_order(picture, dicoms[len(drawn) :], apart=True):
+                drawn.append(one)
+        except OSError as error:  # it was killed, or memory or semaphores ran out
+            drawn.append(Picture(error=describe(error)))
+    return drawn
 
 
 def picture(dicom: Path) -> Picture:

@@ -171,7 +171,9 @@ def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> BatchRes
     counts = OutcomeCounts()
     counts.add_batch(rows, fresh=receipt.stat().st_mtime >= started)
     errors = {row.study_id: (shown_path(row), result.error) for row, result in rows if result.error}
-    return BatchResults(counts, tabulate(rows, dcm_dir), {row.study_id: row.dicom for row in planned}, errors)
+    manifest = tabulate(rows, dcm_dir)
+    counts.add_times(manifest["study_id"].to_pylist(), manifest["time_difference"].to_pylist())
+    return BatchResults(counts, manifest, {row.study_id: row.dicom for row in planned}, errors)
 
 
 def _write_table(

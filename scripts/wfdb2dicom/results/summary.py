@@ -19,9 +19,10 @@ from wfdb2dicom.errors import mask_patient
 from wfdb2dicom.inputs.records_list import RECORDS
 from wfdb2dicom.inputs.zip_copies import COPIES
 from wfdb2dicom.results.remedies import remedy
-from wfdb2dicom.words import counted
+from wfdb2dicom.words import apart, counted, part_of
 
 FREQUENT = 5  # kinds of error that a summary names
+LEAST_DIFFERENCE = 60  # seconds between header and ecg_time: MIMIC-IV-ECG's headers have no seconds
 _PACKAGES = ("pydicom", "wfdb", "numpy", "pandas", "pyarrow", "snakemake")
 
 
@@ -50,6 +51,8 @@ class OutcomeCounts:
         self._examples: dict[str, dict[str, str]] = {}
         self._warned = 0
         self._warning: dict[str, str] = {}
+        self._times_differ = 0
+        self._times: dict[str, Any] = {}
 
     def add_batch(self, rows: Sequence[tuple[PlanRow, ReceiptRow]], *, fresh: bool) -> None:
         """Count the studies of one batch; `fresh` means that this run converted it."""
@@ -80,6 +83,15 @@ class OutcomeCounts:
         self._examples = other._examples | self._examples
         self._warned += other._warned
         self._warning = self._warning or other._warning
+        self._times_differ += other._times_differ
+        self._times = self._times or other._times
+
+    def add_times(self, study_ids: Sequence[str], differences: Sequence[int | None]) -> None:
+        """Count studies whose header has another time than ecg_time, by the difference in seconds where it is known."""
+        for study_id, seconds in zip(study_ids, differences, strict=True):
+            if seconds is not None and abs(seconds) >= LEAST_DIFFERENCE:
+                self._times_differ += 1
+                self._times = self._times or {"study_id": study_id, "seconds": seconds}
 
     def _count_error(self, plan: PlanRow, error: str) -> None:
         name = error_kind(error)
@@ -110,9 +122,9 @@ class OutcomeCounts:
         -------
         dict
             Counts of studies (studies, succeeded, failed; converted: written by this run; warned: with warnings in the
-            manifest, and the first of those), batches (all, and run
-            just now), bytes of all DICOMs, the most frequent kinds of error, seconds and studies per second of this
-            run, versions, options.
+            manifest, and the first of those; times_differ: with another time in the header than in ecg_time, and the
+            first of those), batches (all, and run just now), bytes of all DICOMs, the most frequent kinds of error,
+            seconds and studies per second of this run, versions, options.
         """
         frequent = [
             {"kind": name, "count": count, "example": self._examples[name]}
@@ -125,6 +137,8 @@ class OutcomeCounts:
             "converted": self._converted,
             "warned": self._warned,
             "warning": self._warning,
+            "times_differ": self._times_differ,
+            "time_difference": self._times,
             "batches": self._batches,
             "batches_run": self._fresh_batches,
             "bytes": self._bytes,
@@ -145,18 +159,26 @@ def summary_text(summary: dict[str, Any], max_failed: float, folder: str = "") -
         "",
         f"{counted(summary['studies'], 'study', 'studies')}: {counted(summary['succeeded'], 'DICOM object')} "
         f"({size_words(summary['bytes'])}), "
-        f"{summary['failed']:,} failed ({_share(summary)}; max_failed allows {100 * max_failed:.4g} %)",
-        f"the run that made the tables: {summary['converted']} converted, "
-        f"{_batches(summary['batches_run'], summary['batches'])}, "
+        f"{summary['failed']:,} failed ({_share(summary)}; max_failed: {100 * max_failed:.4g} %)",
+        f"last conversion: {counted(summary['converted'], 'object')} written, "
+        f"{part_of(summary['batches_run'], summary['batches'], 'batch', 'batches')} run, "
         f"{summary['seconds']:.1f} s" + _rate(summary),
     ]
     if summary.get("warned"):
         warning = summary["warning"]
-        lines.append(f"  {summary['warned']} with warnings, such as study {warning['study_id']}: {warning['shown']}")
+        lines.append(f"  {summary['warned']:,} with warnings, such as study {warning['study_id']}: {warning['shown']}")
         lines.append("    all of them: column warnings of results/manifest.parquet")
+    if summary.get("times_differ"):
+        first = summary["time_difference"]
+        lines.append(
+            f"  {summary['times_differ']:,} with another time in the header than in ecg_time, such as study "
+            f"{first['study_id']}: {apart(first['seconds'])}"
+        )
+        lines.append("    the objects have the header's; time_from: ecg_time takes the other")
     for error in summary["errors"]:
         example = error["example"]
-        lines.append(f"  {error['count']} × {error['kind']}, such as study {example['study_id']}: {example['shown']}")
+        words = example["shown"].removeprefix(error["kind"])  # all of it where there is a kind and no more
+        lines.append(f"  {error['count']:,} × {error['kind']}, such as study {example['study_id']}{words}")
         lines.append(f"    next: {remedy(error['kind']).next_step}{_where(error, summary['options'])}")
     if summary["kinds_of_error"] > len(summary["errors"]):
         lines.append(f"  and {summary['kinds_of_error'] - len(summary['errors'])} more kinds of error")
@@ -164,13 +186,6 @@ def summary_text(summary: dict[str, Any], max_failed: float, folder: str = "") -
     if summary["failed"]:
         lines.append(f"failures: {os.path.join(folder, summary['error_log'])}")
     return "\n".join(lines)
-
-
-def _batches(run: int, of: int) -> str:
-    """How many of the batches were run: ``1 batch``, ``all 16 batches``, ``3 of 16 batches``."""
-    if of == 1:
-        return "1 batch" if run else "no batch"
-    return f"all {of} batches" if run == of else f"{run} of {of} batches"
 
 
 def _where(error: dict[str, Any], options: dict[str, Any]) -> str:

@@ -43,7 +43,12 @@ def studies_in(plans: Iterable[Path]) -> int:
 
 
 def map_in_order(
-    work: Callable[[Task], Result], tasks: Iterable[Task], *, processes: int = 1, threads: int = 1
+    work: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    processes: int = 1,
+    threads: int = 1,
+    apart: bool = False,
 ) -> Generator[Result]:
     """The results of a function for each task, in the order of the tasks.
 
@@ -59,18 +64,20 @@ def map_in_order(
         Processes, forked from this one, that work at the same time; 1 for none. All threads of this one must be idle.
     threads : int
         Threads that work at the same time, where there is one process.
+    apart : bool
+        Whether even one process is another than this one, which outlives it.
 
     Raises
     ------
     OSError
         When one of the processes was killed; the message says so.
     """
-    if processes <= 1 and threads <= 1:
+    if processes <= 1 and threads <= 1 and not apart:
         yield from map(work, tasks)
         return
     from concurrent.futures.process import BrokenProcessPool
 
-    with _pool(processes, threads) as pool:
+    with _pool(processes, threads if not apart else 0) as pool:
         under_way: deque[Future[Result]] = deque()
         try:
             for task in tasks:
@@ -89,7 +96,7 @@ def _pool(processes: int, threads: int) -> Executor:
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # here: most programs start without
     from multiprocessing import get_context
 
-    if processes <= 1:
+    if processes <= 1 and threads:
         return ThreadPoolExecutor(threads)
     # Where fork is unsafe a fresh interpreter is started.
     context = get_context("fork" if sys.platform.startswith("linux") else "spawn")
