@@ -31,8 +31,8 @@ def test_a_second_run_in_one_folder_is_refused_clearly_and_harms_nothing(tmp_pat
     work = Work(tmp_path / "work", {"studies_per_job": 5})
     make_tree(work.folder / "wfdb", 40)
     first = work.start()
-    receipts = work.folder / "results/receipts"
-    wait_until(lambda: any(receipts.glob("*.tsv")) or first.poll() is not None)
+    lock = work.folder / "results/.lock"
+    wait_until(lambda: (lock.exists() and lock.read_text().startswith("process ")) or first.poll() is not None)
     os.kill(first.pid, signal.SIGSTOP)  # so that it does not end before the second begins
     try:
         second = work.run(status=1)
@@ -43,7 +43,7 @@ def test_a_second_run_in_one_folder_is_refused_clearly_and_harms_nothing(tmp_pat
     output = first.communicate(timeout=200)[0]
     assert first.returncode == 0, output
     assert work.errors() == {} and len(contents(work.folder / "dicom")) == 40
-    assert work.run().nothing_done  # the lock went with its process
+    assert work.run().nothing_done  # the lock went with its process, and the second run has left nothing
 
 
 @pytest.mark.workflow

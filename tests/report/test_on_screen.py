@@ -52,8 +52,10 @@ def on_terminal(project: Path, folder: Path, *arguments: str) -> str:
 
 def test_a_run_from_plan_to_report(project: Path, tmp_path: Path) -> None:
     piped(project, tmp_path, "plan")
-    dry = piped(project, tmp_path, "-n")
-    assert "Batch 001-000: 12 studies, 12 to convert" in dry
+    assert "Batch 001-000: 12 studies, 12 to convert" in piped(project, tmp_path, "-n", "-p")
+    told = piped(project, tmp_path, "-n").splitlines()
+    assert told[:2] == ["would convert 12 of 12 studies; 1 batch would run", "  12 × not converted yet"]
+    assert "steps: convert, aggregate, report, gate" in told and len(told) < 8
 
     screen = on_terminal(project, tmp_path)
     assert "\x1b[24;1H\x1b[2K\x1b[7m12 of 12 studies (100 %) · writing tables and report · 1 failed" in screen
@@ -68,6 +70,10 @@ def test_a_run_from_plan_to_report(project: Path, tmp_path: Path) -> None:
     assert (
         "nothing to do: all 12 studies are up to date" in again and "progress:" not in again and "\x1b[24" not in again
     )
+
+    dry = piped(project, tmp_path, "-n", changes=["lead_order=standard"])
+    assert "would convert 12 of 12 studies" in dry and "12 × lead_order changed from source to standard" in dry
+    assert "steps: plan, convert, aggregate, report, gate" in dry
 
     piped(project, tmp_path, "--report", "report.zip")
     with zipfile.ZipFile(tmp_path / "report.zip") as archive:

@@ -1,13 +1,16 @@
-"""Plans: what makes a batch run again, and which failures are not tried again."""
+"""Plans: what makes a batch run again, which failures are not tried again, and what a dry run says of both."""
 
+import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from wfdb2dicom.batches import freshness, job, plan, plan_files, tables
+from wfdb2dicom.batches import freshness, job, plan, preview, tables
 from wfdb2dicom.batches.freshness import Policy
 from wfdb2dicom.batches.plan import PlanConfig
+from wfdb2dicom.batches.preview import Work
 from wfdb2dicom.dicom.options import Options
 
 from .conftest import ecg
@@ -25,10 +28,15 @@ class Run:
     def write_csv(self, records: list[str]) -> None:
         self.csv.write_text("subject_id,study_id,path\n" + "".join(f"10000032,{name},{name}\n" for name in records))
 
-    def plan(self, **options: object) -> plan.PlanSummary:
+    def request(self, **options: object) -> PlanConfig:
         folders = {"wfdb_dir": str(self.folder / "wfdb"), "dcm_dir": str(self.folder / "dcm")}
-        request = PlanConfig(self.csv, **folders, **{"missing_metadata": "allow"} | options)
-        return plan.make(request, self.plans, self.receipts, self.token())
+        return PlanConfig(self.csv, **folders, **{"missing_metadata": "allow"} | options)
+
+    def plan(self, **options: object) -> plan.PlanSummary:
+        return plan.make(self.request(**options), self.plans, self.receipts, self.token())
+
+    def preview(self, **options: object) -> preview.Preview:
+        return preview.preview(self.request(**options), self.plans, self.receipts)
 
     def token(self) -> str:
         return freshness.plan_token(self.plans, self.receipts, inputs=[self.csv])
@@ -179,23 +187,106 @@ def test_a_failure_of_the_moment_is_tried_again_unless_nothing_is_to_be(ptb: Run
     assert ptb.convert()["100"] == ("" if tried else "Timeout>60s")
 
 
-def test_a_dry_run_says_what_the_job_would_do(ptb: Run) -> None:
+def work(studies: int = 2, current: int = 0, failed: int = 0, hopeless: int = 0, **reasons: int) -> Work:
+    """The work of a dry run; reasons by the names that they have in `preview`, or ``option``."""
+    words = {"option": "lead_order changed from source to standard"}
+    named = {words.get(name) or getattr(preview, name): count for name, count in reasons.items()}
+    return Work(studies, current, failed, hopeless, Counter(named))
+
+
+STANDARD = Options(lead_order="standard")
+
+
+def test_a_dry_run_says_what_the_run_would_convert_and_why(ptb: Run) -> None:
     (ptb.folder / "wfdb/100.dat").write_bytes(b"")
-    name = "001-000.tsv"
-
-    def work() -> str:
-        return plan_files.work_in(ptb.plans / name, ptb.receipts / name)
-
+    assert ptb.preview().total == work(NEW=2)
     ptb.plan()
-    assert work() == "2 studies, 2 to convert"
+    assert ptb.preview().total == work(NEW=2)
     ptb.convert()
-    assert work().startswith("2 studies, 1 to convert, 1 already there")  # one failed, and no plan has looked at that
+    assert ptb.preview().total == work(current=1, failed=1) and ptb.preview().batches == {}
     (ptb.folder / "wfdb/200.hea").touch()
+    assert ptb.preview().total == work(failed=1, SOURCES=1)
+    assert ptb.preview(policy=Policy("all")).total == work(SOURCES=1, AGAIN=1)
+    assert ptb.preview(policy=Policy(overwrite=True)).total == work(OVERWRITE=2)
     ptb.plan()
-    assert work() == "2 studies, 1 to convert, 1 that failed and are not tried again"
     ptb.convert()
-    ptb.plan(options=Options(lead_order="standard"))  # the DICOM is newer than its source, and yet not up to date
-    assert work() == "2 studies, 2 to convert"
+    assert ptb.preview(options=STANDARD).total == work(option=2)  # newer than their sources, and yet not up to date
+    (ptb.folder / "dcm/200.dcm").unlink()
+    assert ptb.preview().total == work(failed=1, DICOM=1)
+    ptb.write_csv(["100", "200", "300", "../400"])
+    assert ptb.preview().total == work(4, failed=1, hopeless=1, DICOM=1, NEW=1)
+
+
+def test_a_dry_run_tells_what_a_killed_run_left_undone(ptb: Run) -> None:
+    ptb.plan()
+    ptb.convert()
+    ptb.plan(options=STANDARD)
+    assert ptb.preview(options=STANDARD).total == work(INTERRUPTED=2)
+
+
+def test_a_dry_run_takes_objects_without_a_receipt_for_good_unless_they_are_older_than_their_sources(ptb: Run) -> None:
+    ptb.plan()
+    ptb.convert()
+    for receipt in ptb.receipts.glob("*.tsv"):
+        receipt.unlink()
+    found = ptb.preview()
+    assert found.total == work(current=2) and len(found.batches) == 1
+    assert ptb.preview(studies_per_job=1).total == work(current=2)
+    assert ptb.preview(studies_per_job=1, options=STANDARD).total == work(option=2)
+    os.utime(ptb.folder / "dcm/100.dcm", ns=(1, 1))
+    assert ptb.preview().total == work(current=1, SOURCES=1)
+
+
+def test_a_dry_run_says_that_rows_changed_or_can_be_converted_now(ptb: Run) -> None:
+    metadata = ptb.folder / "measurements.csv"
+    metadata.write_text("study_id,cart_id\n100,1\n")
+    request = {"metadata": metadata, "missing_metadata": "error"}
+    ptb.plan(**request)
+    ptb.convert()
+    assert ptb.preview(**request).total == work(current=1, hopeless=1)
+    metadata.write_text("study_id,cart_id\n100,2\n200,2\n")
+    assert ptb.preview(**request).total == work(ROWS=1, POSSIBLE=1)
+
+
+@pytest.mark.parametrize("change", ["lead_order", "lost", "new", "failed", "moved"])
+def test_as_many_studies_are_tried_as_the_dry_run_said(ptb: Run, change: str, make_record: Callable[..., Path]) -> None:
+    ptb.plan()
+    ptb.convert()
+    options: dict[str, object] = {}
+    if change == "lead_order":
+        options["options"] = STANDARD
+    elif change == "lost":
+        (ptb.folder / "dcm/100.dcm").unlink()
+    elif change == "new":
+        make_record("300")
+        ptb.write_csv(["100", "200", "300"])
+    elif change == "failed":
+        (ptb.folder / "wfdb/200.hea").write_text("nonsense\n")
+    else:  # into other batches
+        options["studies_per_job"] = 1
+    said, before = ptb.preview(**options), ptb.stamps()
+    ptb.plan(**options)
+    failed = [study for study, error in ptb.convert().items() if error]
+    written = [name for name, stamp in ptb.stamps().items() if before.get(name) != stamp]
+    assert said.total.to_convert == len(written) + len(failed)
+    assert {"lead_order": 2, "moved": 0}.get(change, 1) == said.total.to_convert
+
+
+def test_a_dry_run_is_some_lines_that_name_the_reasons() -> None:
+    total = work(3000, current=2988, failed=4, hopeless=1, NEW=2, option=5)
+    said = str(preview.Preview({"016-003": total, "016-004": Work()}, total, 16, ("a column is empty",)))
+    assert said.splitlines() == [
+        "would convert 7 of 3,000 studies; 2 of 16 batches would run",
+        "  5 × lead_order changed from source to standard",
+        "  2 × not converted yet",
+        "    (of these, an object that turns out to be right already stays as it is)",
+        "would leave 2,993",
+        "  2,988 × up to date",
+        "  4 × failed, and would fail again (retry_failed)",
+        "  1 × cannot be converted, as the tables are",
+        "warning: a column is empty",
+    ]
+    assert str(work(2, current=1, NEW=1)) == "2 studies, 1 to convert, 1 up to date"
 
 
 def test_batches_are_stable_and_named_after_the_study_where_each_has_its_own() -> None:

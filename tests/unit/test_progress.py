@@ -177,20 +177,6 @@ def test_a_terminal_keeps_a_row_for_it_and_gets_it_back(folder: Folder, monkeypa
     assert text.endswith("\x1b[24;1H\x1b[2K\x1b[r\x1b8")  # row cleared, whole screen scrolls again
 
 
-def test_a_dry_run_can_say_what_a_batch_would_convert(folder: Folder) -> None:
-    rows = [*plan_rows(3), *plan_rows(2, first=10, error="PathError: …")]
-    plan, receipt = folder.plans / "002-000.tsv", folder.receipts / "002-000.tsv"  # the batch never ran
-    tables.write_plan(plan, {"dcm_dir": str(folder.root / "dcm")}, rows)
-    assert plan_files.work_in(plan, receipt, look=False) == "5 studies"
-    assert plan_files.work_in(plan, receipt) == "5 studies, 3 to convert, 2 that cannot be converted"
-    (folder.root / "dcm").mkdir()
-    (folder.root / "dcm" / "1.dcm").write_bytes(b"")
-    assert plan_files.work_in(plan, receipt) == "5 studies, 2 to convert, 1 already there, 2 that cannot be converted"
-    assert plan_files.work_in(plan, receipt, overwrite=True) == "5 studies, 3 to convert, 2 that cannot be converted"
-    os.utime(folder.root / "dcm" / "1.dcm", ns=(1, 1))  # older than its signal file
-    assert plan_files.work_in(plan, receipt).startswith("5 studies, 3 to convert")
-
-
 def test_a_display_that_never_began_ends_in_silence(tmp_path: Path) -> None:
     stream = io.StringIO()
     Display(Folder(tmp_path).observer(), stream).stop()

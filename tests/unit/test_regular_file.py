@@ -2,10 +2,13 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import wfdb2dicom
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.system import lock
 from wfdb2dicom.system.regular_file import file_digest, open_regular, read_file
@@ -64,6 +67,15 @@ def test_a_file_is_written_whatever_has_its_name_or_its_temporary_one(tmp_path: 
     assert not os.path.lexists(tmp_path / ".x.tmp")
     if kind == "link":
         assert (tmp_path / "elsewhere").read_bytes() == b"precious"
+
+
+def test_a_lock_that_is_held_stays_held_and_another_process_is_refused(tmp_path: Path) -> None:
+    assert lock.hold(tmp_path / ".lock") and lock.hold(tmp_path / ".lock")
+    code = "import sys; from pathlib import Path; from wfdb2dicom.system import lock; lock.hold(Path(sys.argv[1]))"
+    environment = os.environ | {"PYTHONPATH": str(Path(wfdb2dicom.__file__).parent.parent)}
+    command = [sys.executable, "-c", code, str(tmp_path / ".lock")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and f"(process {os.getpid()} on " in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["FIFO", "link"])

@@ -1,14 +1,18 @@
 """`wfdb2dicom run`: Snakemake, without its tracebacks for what only a user can change."""
 
 import argparse
+import logging
 import os
 import signal
 import subprocess
 import sys
+from collections import Counter
+from enum import Enum
 from pathlib import Path
 
 import pytest
 
+from wfdb2dicom.batches.preview import NEW, Preview, Work
 from wfdb2dicom.cli import run as cli_run
 from wfdb2dicom.cli.run import provide_cache, require_folder, require_keys, split_targets
 from wfdb2dicom.cli.terminal import Terminal
@@ -137,7 +141,48 @@ def test_of_a_study_that_does_not_exist_only_our_own_words_are_shown() -> None:
     assert Terminal(lambda: "").format(_error(f"{words}Wildcards:\n  record=1\nTraceback:")) == "error: no study"
 
 
-def _error(message: str):
-    import logging
+class Event(Enum):
+    """Of Snakemake's, the one of each job."""
 
-    return logging.LogRecord("snakemake", logging.ERROR, "", 0, message, (), None)
+    JOB_INFO = 1
+
+
+def dry_run(terminal: Terminal, *rules: str) -> list[str]:
+    """The lines of a dry run of some jobs."""
+    for rule in rules:
+        record = _record(logging.INFO, "")
+        record.event, record.rule_name = Event.JOB_INFO, rule
+        assert not terminal.filter(record)
+    return terminal.format(_record(logging.INFO, "This was a dry-run (flag -n). The order of jobs ...")).splitlines()
+
+
+def test_a_dry_run_says_what_would_be_converted_and_the_steps() -> None:
+    found = Preview({"002-000": Work(), "002-001": Work()}, Work(4, 1, reasons=Counter({NEW: 3})), 2)
+    told = dry_run(Terminal(lambda: "", lambda: found), "plan", "aggregate", "report", "gate", "all")
+    assert told == [
+        *str(found).splitlines(),
+        "steps: plan, convert (2 jobs), aggregate, report, gate",
+        "nothing was done (-n); -n -p lists every job, with Snakemake's reasons",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        (
+            ["sample", "validate_batch", "validate_batch", "validate"],
+            ["would convert no study", "steps: sample, validate_batch (2 jobs), validate"],
+        ),
+        (["plan", "study"], ["steps: plan, study"]),
+    ],
+)
+def test_a_dry_run_of_other_targets_names_the_steps(rules: list[str], told: list[str]) -> None:
+    assert dry_run(Terminal(lambda: ""), *rules)[:-1] == told
+
+
+def _error(message: str) -> logging.LogRecord:
+    return _record(logging.ERROR, message)
+
+
+def _record(level: int, message: str) -> logging.LogRecord:
+    return logging.LogRecord("snakemake", level, "", 0, message, (), None)

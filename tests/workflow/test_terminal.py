@@ -48,7 +48,8 @@ def test_nothing_to_do_says_what_is_up_to_date_and_where_it_is(work: Work) -> No
     run = run_plainly(work)
     assert lines(run) == [
         "nothing to do: all 24 studies are up to date but 2, which failed and would fail again (retry_failed)",
-        "results: results/studies.with_dcm.csv, report: results/report/index.html",
+        "table: results/studies.with_dcm.csv",
+        "report: results/report/index.html",
     ]
 
 

@@ -18,7 +18,7 @@ from wfdb2dicom.batches.rerun_token import results_token
 from wfdb2dicom.inputs import records_csv
 from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log
 from wfdb2dicom.inputs.find_tables import find_tables
-from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.errors import ConfigError, Wfdb2DicomError, told
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.batches.progress import ProgressReader
 from wfdb2dicom.cli.statusline import Display
@@ -29,6 +29,7 @@ from wfdb2dicom.system.whole_file import replace_file
 STARTED = time.time()
 PLANS = Path("results/plan")
 RECEIPTS = Path("results/receipts")
+PLAN_OPTIONS = Path("results/.plan_options.json")
 DISPLAY = Display(ProgressReader(PLANS, RECEIPTS, Path("results/progress")), sys.stderr)
 
 
@@ -62,15 +63,14 @@ def read_config():
     """The complete options; what the `config:` of a module leaves out has its default too."""
     if set("{}") & set(str(ROOT)):
         raise WorkflowError(f"{ROOT} holds a brace, which Snakemake takes for a wildcard: rename the project's folder")
-    as_module = workflow.modifier.skip_configfile
     try:
         options = complete(config, load_configfile(ROOT / "config.yaml"), ROOT / "workflow/schemas/config.schema.yaml")
-        found = tables_in_wfdb_dir(options) if not as_module else {}
+        found = tables_in_wfdb_dir(options) if not AS_MODULE else {}
         options |= found | studies_of_records(options, found)
         # Jobs on other nodes need not look again. A module's inputs may be made by rules of the workflow around it.
         if workflow.is_main_process:
             refuse_prefix("results/plan", options["dcm_dir"], options["output_csv"])
-            check_inputs(options, may_be_made_later=as_module)
+            check_inputs(options, may_be_made_later=AS_MODULE)
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
     return options
@@ -166,15 +166,35 @@ def plan_options(wildcards):
     Snakemake compares parameters with its records in .snakemake. Where those are lost or of another version, or where
     --rerun-triggers leaves parameters out, it has only the times of files to go by.
     """
-    path = Path("results/.plan_options.json")
-    if workflow.is_main_process and not workflow.dryrun:
-        options = {key: config[key] for key in (*PLANNED, "annotations")}
-        content = json.dumps({"token": plan_token(), "encoding_version": ENCODING_VERSION, "options": options}).encode()
+    if workflow.is_main_process and not workflow.dryrun and not are_noted() and is_alone():
         with contextlib.suppress(OSError):  # the records alone, then
-            if not path.is_file() or read_file(path) != content:
-                replace_file(path, content)
-                made_now(path)
-    return [str(path)] if path.exists() else []
+            replace_file(PLAN_OPTIONS, options_of_plan())
+            made_now(PLAN_OPTIONS)
+    return [str(PLAN_OPTIONS)] if PLAN_OPTIONS.exists() else []
+
+
+def options_of_plan():
+    """All that makes a new plan necessary, as the bytes of a file."""
+    options = {key: config[key] for key in (*PLANNED, "annotations")}
+    return json.dumps({"token": plan_token(), "encoding_version": ENCODING_VERSION, "options": options}).encode()
+
+
+def are_noted():
+    """Whether the file has the token and the options of this run."""
+    try:
+        return read_file(PLAN_OPTIONS) == options_of_plan()
+    except OSError:
+        return False
+
+
+@cache
+def is_alone():
+    """Whether no other run uses the working directory, which this one then holds; `onstart` refuses one that is not."""
+    try:
+        lock.hold(Path("results/.lock"))
+    except (ConfigError, OSError):
+        return False
+    return True
 
 
 @cache
@@ -185,8 +205,34 @@ def token_of_results():
 
 def planned_receipts(wildcards):
     """The receipts of all batches, once they are planned."""
+    if workflow.dryrun and workflow.is_main_process and not AS_MODULE:
+        preview_of_run()
     plans = Path(checkpoints.plan.get().output[0])
     return sorted(str(RECEIPTS / plan.name) for plan in plans.glob("*.tsv"))
+
+
+@cache
+def preview_of_run():
+    """What a dry run says of the studies; None where the last plan holds and was carried out."""
+    if is_carried_out():
+        return None
+    from wfdb2dicom.batches import plan, preview  # imports that no other run needs
+
+    try:
+        return preview.preview(plan.PlanConfig.from_options(config), PLANS, RECEIPTS)
+    except (Wfdb2DicomError, OSError) as error:
+        raise WorkflowError(told(error)) from None
+
+
+def is_carried_out():
+    """Whether the last plan was made with the token and options of this run, and each of its batches has its receipt."""
+    try:
+        planned = (PLANS / plan_files.TOKEN_FILE).stat().st_mtime_ns
+        if PLAN_OPTIONS.stat().st_mtime_ns > planned or not are_noted():
+            return False
+    except OSError:
+        return False
+    return all((RECEIPTS / plan.name).exists() for plan in PLANS.glob("*.tsv"))
 
 
 def plan_of_study(wildcards):
@@ -207,12 +253,13 @@ def studies_in(input):
 
 
 def conversions_in(wildcards, input):
-    """What a batch has to do, in words for the screen; a dry run looks at the disk to say it exactly."""
-    plan = Path(input.plan)
+    """What a batch has to do, in words for the screen; a dry run says it exactly."""
     try:
-        return plan_files.work_in(plan, RECEIPTS / plan.name, overwrite=config["overwrite"], look=workflow.dryrun)
+        words = f"{plan_files.count_studies(Path(input.plan))} studies"
     except OSError:  # in a dry run before the first plan
         return "known once plan has run"
+    found = preview_of_run() if workflow.dryrun and workflow.is_main_process and not AS_MODULE else None
+    return str(found.batches.get(wildcards.batch, words)) if found else words
 
 
 def generation_of_plan(wildcards):

@@ -23,15 +23,20 @@ def nothing_to_do():
     failed = f" but {state.failed:,}, which failed and would fail again (retry_failed)" if state.failed else ""
     return (
         f"nothing to do: all {state.studies:,} studies are up to date{failed}\n"
-        f"results: {Path(DIRECTORY, config['output_csv'])}, report: {Path(DIRECTORY, 'results/report/index.html')}"
+        f"table: {Path(DIRECTORY, config['output_csv'])}\nreport: {Path(DIRECTORY, 'results/report/index.html')}"
     )
+
+
+def preview_that_was_made():
+    """What a dry run says of the studies; None where no target asked for their batches."""
+    return preview_of_run() if preview_of_run.cache_info().currsize else None
 
 
 def quiet_terminal():
     """Show a line per stage, warnings, failures and the summary; see wfdb2dicom.cli.terminal."""
     if SHOW_ALL:
         return
-    terminal = Terminal(nothing_to_do, DIRECTORY)
+    terminal = Terminal(nothing_to_do, preview_that_was_made, DIRECTORY)
     for handler in terminal_handlers():
         handler.setFormatter(terminal)
         handler.addFilter(terminal)

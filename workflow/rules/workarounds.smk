@@ -26,12 +26,14 @@ def terminal_handlers():
     ]
 
 
-# Whether Snakemake's own messages are wanted on the terminal: in a dry run, with -p or --verbose, from jobs that are
-# processes of their own, and in a workflow that has this one as a module.
+# Whether a workflow around this one has it as a module.
+AS_MODULE = workflow.modifier.skip_configfile
+
+# Whether Snakemake's own messages are wanted on the terminal: with -p or --verbose, from jobs that are processes of
+# their own, and in a workflow that has this one as a module.
 SHOW_ALL = (
     not workflow.is_main_process
-    or workflow.modifier.skip_configfile
-    or workflow.output_settings.dryrun
+    or AS_MODULE
     or workflow.output_settings.printshellcmds
     or workflow.output_settings.verbose
     or workflow.output_settings.debug_dag

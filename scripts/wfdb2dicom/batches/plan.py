@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -85,6 +85,21 @@ class PlanConfig:
     policy: Policy = field(default_factory=Policy)
     options: Options = field(default_factory=Options)
 
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> PlanConfig:
+        """The part of a complete configuration on which a plan depends."""
+        given = {name: options[name] for name in ("wfdb_dir", "dcm_dir", "missing_metadata")}
+        given |= {name: options[name] for name in ("studies_per_job", "max_studies_per_job")}
+        return cls(
+            input_csv=Path(options["input_csv"]),
+            columns=StudyColumns.from_options(options),
+            metadata=Path(options["metadata"]) if options["metadata"] else None,
+            patients=Path(options["patients"]) if options["patients"] else None,
+            policy=Policy(options["retry_failed"], options["overwrite"], options["watch_sources"]),
+            options=Options.from_mapping(options),
+            **given,
+        )
+
     def tables(self) -> list[Path]:
         """The files that the plan is made from."""
         return [path for path in (self.input_csv, self.metadata, self.patients) if path]
@@ -95,14 +110,53 @@ class PlanConfig:
         return asdict(self.options) | folders | {"encoding_version": ENCODING_VERSION}
 
 
-class _Planned(NamedTuple):
-    """A batch that is planned: its rows with their sources, those of its receipt, and whether its job will run."""
+class PlannedBatch(NamedTuple):
+    """A batch as it is planned.
+
+    Attributes
+    ----------
+    name : str
+    rows : list of PlanRow
+        With their sources.
+    done : list of ReceiptRow
+        The rows of its receipt; none where there is none or everything is to be converted again.
+    generation : str
+        See `wfdb2dicom.batches.tables.write_plan`.
+    runs : bool
+        Whether its job will run.
+    known : list of ReceiptRow
+        Failures that the job does not try again.
+    """
 
     name: str
     rows: list[PlanRow]
     done: list[ReceiptRow]
-    generation: str
-    runs: bool
+    generation: str = ""
+    runs: bool = True
+    known: Sequence[ReceiptRow] = ()
+
+
+class Draft(NamedTuple):
+    """A plan of which nothing is written yet.
+
+    Attributes
+    ----------
+    studies : int
+    names : set of str
+        Of all batches.
+    batches : iterator of PlannedBatch
+        Made one after the other, as they are taken.
+    inputs, answers : dict
+        For `wfdb2dicom.batches.freshness.store_plan_token`.
+    warnings : tuple of str
+    """
+
+    studies: int
+    names: set[str]
+    batches: Iterator[PlannedBatch]
+    inputs: dict[str, str]
+    answers: dict[str, bool | str]
+    warnings: tuple[str, ...]
 
 
 def make(config: PlanConfig, plans: Path, receipts: Path, token: str) -> PlanSummary:
@@ -121,44 +175,55 @@ def make(config: PlanConfig, plans: Path, receipts: Path, token: str) -> PlanSum
     ConfigError
         When the study CSV or the metadata cannot be used.
     """
+    made = draft(config, receipts)
+    with current_run():
+        _remove_others(plans, made.names)
+    again = failed = 0
+    for batch in made.batches:
+        write_plan(plans / f"{batch.name}.tsv", config.output_options(), batch.rows, batch.generation)
+        if batch.known:
+            write_receipt(plans / KNOWN_FAILURES / f"{batch.name}.tsv", batch.known, sync=False)
+        again += batch.runs and bool(batch.generation)
+        failed += sum(bool(row.error) for row in batch.rows)
+    freshness.store_plan_token(plans, token, made.inputs, made.answers)
+    return PlanSummary(made.studies, failed, len(made.names), again, made.warnings)
+
+
+def draft(config: PlanConfig, receipts: Path) -> Draft:
+    """Plan without writing anything; arguments and errors are those of `make`."""
     inputs = freshness.stamps([*config.tables(), *freshness.zips(config.wfdb_dir)])
     index = ZipIndex(config.wfdb_dir) if is_zip(config.wfdb_dir) else None
     locator = Locator(Path(config.wfdb_dir), index.directory if index else None)
     rows, warnings = read_rows(config, locator)
     count = batch_count(len(rows), config.studies_per_job, config.max_studies_per_job)
     batches = sorted(assign(rows, count).items())
-    failures = {} if config.policy.overwrite else _failures_elsewhere(receipts, {name for name, _ in batches})
-    with current_run():
-        _remove_others(plans, {name for name, _ in batches})
-    again = failed = 0
+    names = {name for name, _ in batches}
+    failures = {} if config.policy.overwrite else _failures_elsewhere(receipts, names)
     threads = 1 if index else _threads(config, batches)
-    for batch in map_in_order(partial(_plan_batch, config, receipts, index), batches, threads=threads):
-        write_plan(plans / f"{batch.name}.tsv", config.output_options(), batch.rows, batch.generation)
-        if batch.runs:
-            before = failures | {row.study_id: row for row in batch.done}
-            if known := known_failures(batch.rows, before, config.wfdb_dir, config.policy):
-                write_receipt(plans / KNOWN_FAILURES / f"{batch.name}.tsv", known, sync=False)
-        again += batch.runs and bool(batch.generation)
-        failed += sum(bool(row.error) for row in batch.rows)
-    freshness.store_plan_token(plans, token, inputs, locator.answers)
-    return PlanSummary(len(rows), failed, len(batches), again, warnings)
+    planned = map_in_order(partial(_plan_batch, config, receipts, index, failures), batches, threads=threads)
+    return Draft(len(rows), names, planned, inputs, locator.answers, warnings)
 
 
 def _plan_batch(
-    config: PlanConfig, receipts: Path, index: ZipIndex | None, batch: tuple[str, list[PlanRow]]
-) -> _Planned:
-    """Look at the sources of a batch, and whether its receipt still holds."""
+    config: PlanConfig,
+    receipts: Path,
+    index: ZipIndex | None,
+    failures: dict[str, ReceiptRow],
+    batch: tuple[str, list[PlanRow]],
+) -> PlannedBatch:
+    """Look at the sources of a batch, and whether its receipt still holds; `failures` are those of other batches."""
     name, rows = batch
     # In the order of the tree, not that of the CSV: that reads neighbours one after the other.
     rows = sorted(rows, key=lambda row: (row.record, row.study_id))
     rows = _with_zip_members(rows, index) if index else _with_sources(rows, config.wfdb_dir)
     path = receipts / f"{name}.tsv"
-    if not path.exists():
-        return _Planned(name, rows, [], "", runs=True)
-    done = [] if config.policy.overwrite else _rows_of(path)
+    is_first = not path.exists()
+    done = [] if is_first or config.policy.overwrite else _rows_of(path)
     if done and config.policy.holds(rows, done, config.output_options()):
-        return _Planned(name, rows, done, str(read_run(path).get("generation", "")), runs=False)
-    return _Planned(name, rows, done, secrets.token_hex(4), runs=True)
+        return PlannedBatch(name, rows, done, str(read_run(path).get("generation", "")), runs=False)
+    before = failures | {row.study_id: row for row in done}
+    known = known_failures(rows, before, config.wfdb_dir, config.policy)
+    return PlannedBatch(name, rows, done, "" if is_first else secrets.token_hex(4), known=known)
 
 
 def _with_sources(rows: list[PlanRow], wfdb_dir: str) -> list[PlanRow]:

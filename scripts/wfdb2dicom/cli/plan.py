@@ -14,9 +14,7 @@ import argparse
 from pathlib import Path
 
 from wfdb2dicom.batches import plan
-from wfdb2dicom.batches.freshness import Policy
 from wfdb2dicom.cli.arguments import add_conversion_options
-from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.inputs.columns import StudyColumns
 
 
@@ -43,13 +41,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plan, and say in one line what."""
-    given = vars(args)
-    plans, receipts, token = (given.pop(name) for name in ("plans", "receipts", "token"))
-    policy = Policy(**{key: given.pop(key) for key in ("retry_failed", "overwrite", "watch_sources")})
-    options = Options.from_mapping({key: given.pop(key) for key in Options.names()})
-    columns = StudyColumns(**{name: given.pop(f"{name}_col") for name in StudyColumns._fields})
-    for key in ("metadata", "patients"):
-        given[key] = Path(given[key]) if given[key] else None
-    config = plan.PlanConfig(**given, columns=columns, policy=policy, options=options)
-    print(plan.make(config, plans, receipts, token))
+    print(plan.make(plan.PlanConfig.from_options(vars(args)), args.plans, args.receipts, args.token))
     return 0

@@ -1,5 +1,7 @@
 """What a run shows on the terminal: a line per stage, warnings, failures, and the summary last.
 
+A dry run shows what would be converted and why.
+
 Snakemake's own account of the run, a dozen lines for each job, stays in its log (.snakemake/log) and comes back to the
 terminal with ``--printshellcmds`` (``-p``) or ``--verbose``. The library does not import Snakemake: a log record has an
 ``event`` with a name, and the handler of the terminal takes any formatter; a record that becomes "" is not shown.
@@ -10,9 +12,14 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wfdb2dicom.batches.preview import Preview
 
 _MOST_FAILURES = 8  # failed jobs that are shown; the others are counted
 _MOST_LINES = 3  # of each
@@ -23,6 +30,7 @@ _FOR_DEVELOPERS = re.compile(
 # The last line of a traceback of Snakemake, which is shown for what the file system refuses too.
 _SYSTEM_ERROR = re.compile(r"^\w*Error: \[Errno \d+\] ([^:\n]+): '([^\n]+)'$", re.MULTILINE)
 _NO_TARGET = re.compile(r"No rule to produce (\S+)")
+_WITHOUT_WORK = ("all", "default")  # rules
 _TARGETS = ("plan", "verify", "validate", "roundtrip", "store", "publish")
 # What a function of ours says of a target, among what Snakemake adds.
 _OF_FUNCTION = re.compile(r"^InputFunctionException in rule .*?WorkflowError:\n\s+(.*?)\nWildcards:", re.DOTALL)
@@ -37,20 +45,31 @@ class Terminal(logging.Formatter):
     ----------
     nothing_to_do : callable
         Says in a line what is up to date.
+    preview : callable
+        Gives what a dry run says of the studies, or None.
     folder : str
         The folder of the run as seen from where the command was given, "" for the current one.
     """
 
-    def __init__(self, nothing_to_do: Callable[[], str], folder: str = "") -> None:
+    def __init__(
+        self,
+        nothing_to_do: Callable[[], str],
+        preview: Callable[[], Preview | None] = lambda: None,
+        folder: str = "",
+    ) -> None:
         super().__init__()
         self._nothing_to_do = nothing_to_do
+        self._preview = preview
         self._folder = folder
+        self._jobs: Counter[str] = Counter()  # by rule
         self._failures: list[str] = []
         self._hidden = 0
         self._interrupted = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record may be shown: Snakemake puts an empty line before a job, also one that is not shown."""
+        if _event(record) == "JOB_INFO":
+            self._jobs[str(getattr(record, "rule_name", ""))] += 1
         return _event(record) not in ("JOB_INFO", "GROUP_INFO", "SHELLCMD", "PROGRESS", "JOB_FINISHED")
 
     def format(self, record: logging.LogRecord) -> str:
@@ -63,6 +82,8 @@ class Terminal(logging.Formatter):
             return ""
         if message.startswith("Nothing to be done"):
             return self._nothing_to_do()
+        if message.startswith("This was a dry-run"):
+            return self._dry_run()
         if _event(record) in ("JOB_ERROR", "GROUP_ERROR"):
             return self._failure(record)
         if record.levelno < logging.WARNING and not message.startswith(_OTHER_MODES):
@@ -88,6 +109,22 @@ class Terminal(logging.Formatter):
         )
         again = ["failed: fix what is named above and run the same command; finished work is kept"]
         return hidden + again if self._failures else []
+
+    def _dry_run(self) -> str:
+        """What the run would do: the studies it would convert and why, and its steps."""
+        jobs = {rule: count for rule, count in self._jobs.items() if rule not in _WITHOUT_WORK}
+        found = self._preview()
+        if found and "convert" not in jobs:  # Snakemake knows of batches when they are planned
+            jobs = {"plan": 1, "convert": len(found.batches)} | jobs
+        steps = [rule if count == 1 else f"{rule} ({count:,} jobs)" for rule, count in jobs.items() if count]
+        is_known = found or not jobs.keys() & {"plan", "convert", "study"}
+        return "\n".join(
+            [
+                *([str(found or "would convert no study")] if is_known else []),
+                f"steps: {', '.join(steps)}",
+                "nothing was done (-n); -n -p lists every job, with Snakemake's reasons",
+            ]
+        )
 
     def _failure(self, record: logging.LogRecord) -> str:
         """A failed job by the last lines of its log; a second try that fails in the same way is shown once."""

@@ -16,12 +16,12 @@ from pathlib import Path
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.system.regular_file import open_regular, read_fully, write_fully
 
-_held: list[int] = []  # descriptors that stay open until the process ends
+_held: dict[str, int] = {}  # descriptors by path, which stay open until the process ends
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 def hold(path: Path) -> bool:
-    """Hold the lock until this process ends.
+    """Hold the lock until this process ends; one that is held already stays so.
 
     Returns
     -------
@@ -35,6 +35,9 @@ def hold(path: Path) -> bool:
     OSError
         When `path` is not a regular file, or cannot be made.
     """
+    name = os.path.abspath(path)
+    if name in _held:
+        return True
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
     try:
@@ -51,7 +54,7 @@ def hold(path: Path) -> bool:
         if error.errno in _UNSUPPORTED:
             return False
         raise
-    _held.append(descriptor)
+    _held[name] = descriptor
     now = datetime.now(UTC).isoformat(timespec="seconds")
     os.ftruncate(descriptor, 0)
     write_fully(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {now}\n".encode())
