@@ -74,7 +74,10 @@ def test_what_is_not_known_is_left_out(figures: Figures) -> None:
     [
         ({"lead_order": "source"}, "**Lead order.** As in each WFDB header."),
         ({"lead_order": "standard"}, "**Lead order.** I, II, III, aVR, aVL, aVF, V1 to V6, others after them."),
-        ({"invalid_samples": "hold"}, "Each has the last valid value before it, and an annotation marks the interval."),
+        (
+            {"invalid_samples": "hold"},
+            "Each has the last valid value before it, or the first one of its lead where none",
+        ),
         ({"baseline": "zero"}, "The WFDB baseline was subtracted from the samples where all of them still fit"),
         ({"annotations": True}, "Intervals, axes and report lines of the metadata are waveform annotations."),
         ({"unknown_subject": "study"}, "or the study id where the source names no patient."),

@@ -71,6 +71,7 @@ _HOW = {
     "dcm_path": "Path relative to the folder of this file: one of the files of the FileSet. Null where the study could "
     "not be converted.",
     "error": "Kind of failure; null where there is a DICOM file.",
+    "record": "The WFDB record, relative to the top of the source, without extension; null where it lies outside.",
 }
 
 
@@ -114,8 +115,8 @@ def _objects() -> dict[str, Any]:
         "@id": _OBJECTS,
         "name": _OBJECTS,
         "description": (
-            "DICOM ECG waveform objects in the folder of this file, one per study; the field dcm_path of the record "
-            f"set {_STUDIES} names the file of each."
+            "DICOM ECG waveform objects in the folder of this file, one for each study that was converted; the field "
+            f"dcm_path of the record set {_STUDIES} names the file of each."
         ),
         "encodingFormat": "application/dicom",
         "includes": ["*.dcm", "**/*.dcm"],

@@ -48,6 +48,10 @@ ecg = pydicom.dcmread(path)
 millivolts = ecg.waveform_array(0)  # shape (samples, leads)
 leads = [channel.ChannelLabel for channel in ecg.WaveformSequence[0].ChannelDefinitionSequence]
 ```"""
+_READ_INVALID = (
+    "`waveform_array` gives numbers for samples without a value too: column `invalid_samples` of the manifest says "
+    "which objects have some, and `wfdb2dicom.read(path).millivolts` is NaN there."
+)
 
 
 def data_card(source: Source, figures: Figures, summary: Mapping[str, Any], *, extra: Iterable[str]) -> str:
@@ -67,10 +71,10 @@ def data_card(source: Source, figures: Figures, summary: Mapping[str, Any], *, e
         _head(source, figures, summary),
         ("## Source", *_source(source, options)),
         ("## Licence and citation", *_licence(source)),
-        ("## Contents", *_contents(figures, extra)),
+        ("## Contents", *_contents(source, figures, extra)),
         ("## What was done to the recordings", *_treatment(figures, options)),
         ("## Studies that could not be converted", *_failures(figures)),
-        ("## Reading", _READ),
+        ("## Reading", _READ, *([_READ_INVALID] if figures.with_invalid else [])),
         ("## How it was made", *_making(summary, options)),
     )
     return "\n\n".join(part for section in sections for part in section) + "\n"
@@ -125,15 +129,18 @@ def _licence(source: Source) -> Iterator[str]:
         yield "\n".join(f"- {work}" for work in source.texts("citation"))
 
 
-def _contents(figures: Figures, extra: Iterable[str]) -> Iterator[str]:
+def _contents(source: Source, figures: Figures, extra: Iterable[str]) -> Iterator[str]:
     files = {
         MANIFEST: "one row per study, with path, digest, UIDs, time, rate, length and flags of its object",
         RECORDS: "the path of each object, one per line",
         SUMS: "SHA-256 digests: `sha256sum --quiet -c SHA256SUMS.txt`",
-        LICENSE: "the licence",
+        LICENSE: "the text of the licence" if source.license_text else "name and address of the licence",
         "croissant.json": "the same description for programs (Croissant 1.0), column by column",
     }
-    yield _table(("file", "content"), [("`*.dcm`", "one object per study"), *((f"`{n}`", files[n]) for n in extra)])
+    yield _table(
+        ("file", "content"),
+        [("`*.dcm`", "one object for each converted study"), *((f"`{n}`", files[n]) for n in extra)],
+    )
     yield _table(
         ("", "", ""),
         [
@@ -190,7 +197,10 @@ def _invalid(figures: Figures, options: Mapping[str, Any]) -> str:
         return "No object has any."
     count = f"{figures.invalid_samples:,} samples in {_objects(figures.with_invalid)} have no value. "
     if options.get("invalid_samples") == "hold":
-        return count + "Each has the last valid value before it, and an annotation marks the interval."
+        return count + (
+            "Each has the last valid value before it, or the first one of its lead where none comes before, or 0 mV "
+            "where its lead has none; an annotation marks the interval."
+        )
     return count + "They have the value that Waveform Padding Value names."
 
 
@@ -200,7 +210,12 @@ def _dates(figures: Figures, options: Mapping[str, Any]) -> str:
         "ecg_time": "from the study CSV or the metadata",
     }
     known = [f"{words[name]} in {_objects(number)}" for name, number in figures.time_sources if name in words]
-    text = f"Date and time of the recording are {'; '.join(known)}. The converter shifted none." if known else ""
+    text = ""
+    if known:
+        text = (
+            f"Date and time of the recording are {'; '.join(known)}. The converter shifted none. The objects say that "
+            "the publisher did: Longitudinal Temporal Information Modified is MODIFIED."
+        )
     for name, number in figures.time_sources:
         if name == "placeholder":
             text += (
@@ -214,7 +229,10 @@ def _patients(options: Mapping[str, Any]) -> str:
     text = "Patient ID is the source's subject id"
     if options.get("unknown_subject") == "study":
         text += ", or the study id where the source names no patient"
-    text += ". Name and birth date are empty."
+    text += (
+        ". Name and birth date are empty. The objects say that the publisher of the source removed the identity of the "
+        "patients: Patient Identity Removed is YES."
+    )
     places = options.get("sex_and_age_from")
     if places is None:
         return text + (" Sex and age are from the table of patients." if options.get("patients") else "")
@@ -240,7 +258,7 @@ def _failures(figures: Figures) -> Iterator[str]:
 
 def _making(summary: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[str]:
     versions = ", ".join(f"{name} {number}" for name, number in sorted(summary["versions"].items()))
-    yield f"Versions: {versions}. Options of the conversion:"
+    yield f"Versions of the last run: {versions}. Options of the conversion:"
     given = [(key, value) for key, value in options.items() if key not in _NOT_LISTED and value != ""]
     given += [(key, os.path.basename(table_name(options[key]))) for key in _TABLES if options.get(key)]
     yield _table(("option", "value"), [(f"`{key}`", f"`{_shown(value)}`") for key, value in sorted(given)])

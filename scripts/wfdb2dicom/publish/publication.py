@@ -23,7 +23,7 @@ from wfdb2dicom.publish.figures import count
 from wfdb2dicom.publish.source import LICENSE, Source, read_source
 from wfdb2dicom.publish.tables import MANIFEST, RECORDS, SUMS, publishable, write_manifest, write_records, write_sums
 from wfdb2dicom.publish.wholeness import NotWhole, require_whole
-from wfdb2dicom.results.summary import failure_message
+from wfdb2dicom.results.summary import too_many_failed
 from wfdb2dicom.system.paths import is_zip, stamp_of
 from wfdb2dicom.system.regular_file import file_digest, read_file
 
@@ -132,11 +132,10 @@ def _whole_summary(options: PublishOptions) -> dict[str, Any]:
             f"dcm_dir: {options.dcm_dir} is not the folder of the last run, which wrote into {made_in}: run the "
             "workflow first, then publish"
         )
-    if failure_message(summary, options.max_failed):
+    if failed := too_many_failed(summary, options.max_failed):
         raise NotWhole(
-            f"{summary['failed']} of {summary['studies']} studies failed, more than max_failed allows "
-            f"({100 * options.max_failed:.4g} %): fix what the errors in {summary['error_log']} name and run the "
-            "workflow again, or set max_failed higher"
+            f"{failed}: fix what the errors in {summary['error_log']} name and run the workflow again, or set "
+            "max_failed higher"
         )
     return summary
 

@@ -199,14 +199,24 @@ def _where(error: dict[str, Any], options: dict[str, Any]) -> str:
     return f"; it was looked for in wfdb_dir, {top!r}" + (f", which has no {mask_patient(step)!r}" if lacks else "")
 
 
-def failure_message(summary: dict[str, Any], max_failed: float, folder: str = "") -> str:
-    """Why the run as a whole counts as failed, and what to do; empty when it does not. See `summary_text`."""
+def too_many_failed(summary: dict[str, Any], max_failed: float) -> str:
+    """Says that more studies failed than are allowed to, without a full stop; empty when it is not so."""
     # In decimals as they were written: 0.29 of 100 studies are 29, and in binary a little less.
     if summary["failed"] <= Fraction(str(max_failed)) * summary["studies"]:
         return ""
     return (
         f"{summary['failed']:,} of {counted(summary['studies'], 'study', 'studies')} failed ({_share(summary)}), "
-        f"more than max_failed allows ({100 * max_failed:.4g} %).\n"
+        f"more than max_failed allows ({100 * max_failed:.4g} %)"
+    )
+
+
+def failure_message(summary: dict[str, Any], max_failed: float, folder: str = "") -> str:
+    """Why the run as a whole counts as failed, and what to do; empty when it does not. See `summary_text`."""
+    failed = too_many_failed(summary, max_failed)
+    if not failed:
+        return ""
+    return (
+        f"{failed}.\n"
         f"All results are kept; {os.path.join(folder, summary['error_log'])} lists every failure.\n"
         "Next: fix what the errors name and run again (only those studies are converted then), "
         "or set max_failed higher if they may stay as they are."
