@@ -10,36 +10,33 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
-from numbers import Integral, Real
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from wfdb2dicom.acquisition import (
-    ANNOTATION_COLUMNS,
-    COLUMNS,
-    Acquisition,
-    as_text,
-    from_row,
-    normalise_id,
-    normalise_time,
+from wfdb2dicom.arguments import (
+    Metadata,
+    PathLike,
+    acquisition_of,
+    options_or_default,
+    order_of_signals,
+    output_path,
+    record_path,
+    resolution,
+    signal_format_or_default,
 )
 from wfdb2dicom.convert import Converter
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError, SubjectMismatch
+from wfdb2dicom.errors import ArgumentError
 from wfdb2dicom.system.output_tree import OutputTree
+from wfdb2dicom.system.paths import given_path
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
     from wfdb2dicom.conformance.attributes import Violation
-
-PathLike = str | os.PathLike[str]
-Metadata = Mapping[str, object] | PathLike | Acquisition
-WFDB_SUFFIXES = (".hea", ".dat", ".mat")
 
 
 @dataclass(frozen=True)
@@ -93,11 +90,13 @@ def convert_record(
     record : path
         The record; ``.hea``, ``.dat`` or ``.mat`` at its end does no harm.
     out : path
-        The file to write, or an existing folder for ``<record name>.dcm``. Missing folders are made. A file that is up
-        to date stays as it is; one that is neither DICOM nor named ``.dcm`` is not replaced.
+        The file to write, or a folder (one that exists, or a path that ends in ``/``) for ``<record name>.dcm``.
+        Missing folders are made. A file that is up to date stays as it is; one that is neither DICOM nor named
+        ``.dcm`` is not replaced.
     metadata : mapping, path or Acquisition, optional
         What is known besides the record: one row of machine_measurements (a mapping or a pandas Series), or the path
-        of a whole table (CSV, Parquet, pickle) in which the row is looked up by `study_id`.
+        of a whole table (CSV, Parquet, pickle) in which the row is looked up by `study_id`. The table is read by each
+        call: for many records give rows.
     options : Options, optional
     subject_id : str or int, optional
         The patient, where the header names none.
@@ -113,7 +112,7 @@ def convert_record(
     Raises
     ------
     ConfigError
-        When an argument is wrong.
+        When an argument or a table of metadata is wrong.
     StudyError
         When the record cannot be converted.
     OSError
@@ -121,14 +120,14 @@ def convert_record(
     OutputError
         When the DICOM file cannot be written.
     """
-    options = _options(options)
+    options = options_or_default(options)
     name = record_path(record)
-    acquisition = _acquisition(name, metadata, options, subject_id, study_id, ecg_time)
-    path = _output(out, name)
-    with closing(OutputTree(os.path.dirname(path))) as target:
+    path = output_path(out, name)
+    acquisition = acquisition_of(name, metadata, options, subject_id, study_id, ecg_time)
+    with closing(OutputTree(os.path.dirname(os.path.abspath(path)))) as target:
         converter = Converter("", target, options)
-        done = converter.convert(converter.prepare(name, acquisition), os.path.basename(path))
-    return Outcome(Path(out) if Path(out).name == Path(path).name else Path(path), *done[:4], _facts(done.facts))
+        done = converter.convert(converter.prepare(name, acquisition), path.name)
+    return Outcome(path, *done[:4], json.loads(done.facts))
 
 
 def to_dataset(
@@ -159,10 +158,10 @@ def to_dataset(
     """
     from pydicom import dcmread
 
-    options = _options(options)
+    options = options_or_default(options)
     name = record_path(record)
+    acquisition = acquisition_of(name, metadata, options, subject_id, study_id, ecg_time)
     converter = Converter("", OutputTree(os.curdir, make=False), options)
-    acquisition = _acquisition(name, metadata, options, subject_id, study_id, ecg_time)
     return dcmread(BytesIO(converter.encode(converter.prepare(name, acquisition)).content))
 
 
@@ -183,6 +182,8 @@ def check(dicom: PathLike, record: PathLike | None = None) -> list[Violation]:
 
     Raises
     ------
+    ConfigError
+        When an argument is wrong.
     StudyError
         When `record` cannot be read as a WFDB record.
     OSError
@@ -190,14 +191,13 @@ def check(dicom: PathLike, record: PathLike | None = None) -> list[Violation]:
     """
     from wfdb2dicom.conformance.checker import check_file
 
-    findings = check_file(Path(dicom))
-    if record is not None:
+    path = Path(given_path("dicom", dicom, "a DICOM file"))
+    name = None if record is None else record_path(record)
+    findings = check_file(path)
+    if name is not None:
         from wfdb2dicom.conformance.source import check_source
 
-        try:
-            findings += check_source(Path(dicom), record_path(record))
-        except ValueError as error:
-            raise StudyError(f"{record} cannot be read by wfdb: {error}; check the record") from error
+        findings += check_source(path, name)
     return findings
 
 
@@ -221,7 +221,7 @@ def restore(
     name : str
         Name of the record; by default the Study ID, which is the name in MIMIC-IV-ECG.
     order : str or sequence of str
-        Order of the signals: ``stored``, ``mimic``, ``standard``, or lead names.
+        Order of the signals: ``stored``, ``mimic``, ``standard``, or lead names; other leads follow.
     signal_format : int, optional
         16, 24 or 32; by default 16, or 32 for samples of 32 bits.
     overwrite : bool
@@ -243,153 +243,45 @@ def restore(
     """
     from wfdb2dicom.dicom import restore as restoring
 
-    if isinstance(order, str) and order != "stored" and order not in restoring.ORDERS:
-        known = ", ".join(("stored", *restoring.ORDERS))
-        raise ArgumentError(f"order: {order!r} is none of {known}; or give a list of lead names")
-    found = restoring.restore(Path(dicom).read_bytes(), name, order=order, signal_format=signal_format)
-    return found.write(Path(folder), overwrite=overwrite)
+    path = Path(given_path("dicom", dicom, "a DICOM file"))
+    target = Path(given_path("folder", folder, "the folder of the record"))
+    if target.exists() and not target.is_dir():
+        raise ArgumentError(f"folder: {str(target)!r} is not a folder; name one, which is made where it is missing")
+    if not isinstance(name, str):
+        raise ArgumentError(f"name: {name!r} is not text; write {str(name)!r}")
+    order = order_of_signals(order, ("stored", *restoring.ORDERS))
+    signal_format = signal_format_or_default(signal_format)
+    found = restoring.restore(path.read_bytes(), name, order=order, signal_format=signal_format)
+    return found.write(target, overwrite=overwrite)
 
 
-def draw(dicom: PathLike, out: PathLike, *, pixels_per_mm: int = 7) -> None:
+def draw(dicom: PathLike | Dataset, out: PathLike, *, pixels_per_mm: float = 7) -> None:
     """Draw the ECG of a DICOM object on a page of 297 × 210 mm: 25 mm/s, 10 mm/mV.
 
     Parameters
     ----------
-    dicom : path
+    dicom : path or pydicom.Dataset
         The object, of this package or any other software.
     out : path
         The page: a ``.png``, ``.pdf`` or ``.svg`` file.
-    pixels_per_mm : int
-        Resolution of a PNG.
+    pixels_per_mm : float
+        Resolution of a PNG, from 1 to 50; whole numbers keep the grid even.
 
     Raises
     ------
     EcgError
         When the file does not hold an ECG.
     ConfigError
-        When `out` has another extension.
+        When an argument is wrong, such as another extension of `out`.
     OSError
         When a file cannot be read or written.
     """
     from wfdb2dicom.page import draw as drawing
 
-    kind = Path(out).suffix.lower().removeprefix(".")
+    page = Path(given_path("out", out, "the page to write"))
+    kind = page.suffix.lower().removeprefix(".")
     if kind not in drawing.FORMATS:
-        raise ArgumentError(f"{out}: a page is a .{', .'.join(drawing.FORMATS)} file; name one")
-    drawing.draw(dicom, out, kind, pixels_per_mm=pixels_per_mm)
-
-
-def record_path(record: PathLike) -> str:
-    """Path of a record without the extension of one of its files."""
-    stem, suffix = os.path.splitext(os.fspath(record))
-    return stem if suffix in WFDB_SUFFIXES else stem + suffix
-
-
-def _options(options: Options | None) -> Options:
-    if options is None:
-        return Options()
-    if not isinstance(options, Options):
-        raise ArgumentError(f"options: {options!r} is not an Options object; write wfdb2dicom.Options(lead_order=...)")
-    return options
-
-
-def _output(out: PathLike, record: str) -> str:
-    """The file to write; no file that belongs to a record or to something else is replaced."""
-    path = os.path.abspath(out)
-    if os.path.isdir(path):
-        path = os.path.join(path, f"{os.path.basename(record)}.dcm")
-    if os.path.splitext(path)[1] in WFDB_SUFFIXES:
-        raise ConfigError(f"{path} has the name of a WFDB file; give the name of the DICOM file to write")
-    # A damaged DICOM file is written anew; it still has its extension.
-    if not path.endswith(".dcm") and os.path.isfile(path) and os.path.getsize(path):
-        with open(path, "rb") as stream:
-            if stream.read(132)[128:] != b"DICM":
-                raise ConfigError(f"{path} exists and is not a DICOM file; give another name")
-    return path
-
-
-def _facts(text: str) -> Mapping[str, Any]:
-    return MappingProxyType(json.loads(text))
-
-
-def _acquisition(
-    record: str,
-    metadata: Metadata | None,
-    options: Options,
-    subject_id: object,
-    study_id: object,
-    ecg_time: object,
-) -> Acquisition:
-    """Everything that is known of a recording besides its record."""
-    given = {
-        "subject_id": _identifier("subject_id", subject_id, "p"),
-        "study_id": _identifier("study_id", study_id, "s"),
-        "ecg_time": _time(ecg_time),
-    }
-    if isinstance(metadata, (str, os.PathLike)):
-        given["study_id"] = given["study_id"] or normalise_id(os.path.basename(record), "s")
-        return _looked_up(record, Path(metadata), options, given)
-    if metadata is None:
-        known = Acquisition()
-    elif isinstance(metadata, Acquisition):
-        known = metadata
-    else:
-        known = from_row(_row(metadata), annotations=options.annotations)
-    for name in ("subject_id", "study_id"):
-        theirs, ours = getattr(known, name), given[name]
-        if theirs and ours and theirs != ours:
-            raise SubjectMismatch(f"the metadata are of {name} {theirs}, the argument says {ours}; correct one of them")
-    if not isinstance(metadata, Acquisition):
-        given["study_id"] = given["study_id"] or known.study_id or normalise_id(os.path.basename(record), "s")
-    subject, study, time = given.values()
-    return replace(
-        known,
-        subject_id=subject or known.subject_id,
-        study_id=study or known.study_id,
-        ecg_time=time or known.ecg_time,
-    )
-
-
-def _looked_up(record: str, table: Path, options: Options, given: dict[str, str]) -> Acquisition:
-    from wfdb2dicom.inputs.measurements import read_metadata
-    from wfdb2dicom.inputs.studies import Study
-
-    study = Study(given["study_id"], given["subject_id"], record, os.path.basename(record), given["ecg_time"], "")
-    known, error = read_metadata(table, "study_id", annotations=options.annotations).lookup(study)
-    if error:
-        raise StudyError(f"{error} {study.study_id} in {table}")
-    return known
-
-
-def _row(metadata: object) -> dict[str, object]:
-    """One row of a table; a pandas Series is one, a whole frame is not."""
-    if not isinstance(metadata, Mapping) and getattr(metadata, "ndim", 0) != 1:
-        kind = type(metadata).__name__
-        raise ArgumentError(f"metadata: a {kind} is not a row; give the row of this study, or the path of a table")
-    row: dict[str, object] = dict(metadata)  # type: ignore[call-overload]
-    known = {*COLUMNS, "study_id", *ANNOTATION_COLUMNS}
-    if row and not known & set(row):
-        raise ArgumentError(f"metadata: none of {', '.join(map(str, row))} is a column of machine_measurements")
-    return row
-
-
-def _identifier(name: str, value: object, prefix: str) -> str:
-    """An id as text; "" for None and the missing values of pandas."""
-    if value is None or value != value or (isinstance(value, str) and not value.strip()):
-        return ""
-    whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
-    if isinstance(value, bool) or not (isinstance(value, str) or whole):
-        raise ArgumentError(f"{name}: {value!r} is not an id; give text or a whole number")
-    return normalise_id(as_text(value), prefix)
-
-
-def _time(value: object) -> str:
-    """A time of day with its date as text; "" for None."""
-    if value is None or value == "" or value != value:
-        return ""
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        raise ArgumentError(f"ecg_time: {value} has a UTC offset; DICOM ECG times are local, so give it without one")
-    text = normalise_time(value.isoformat(" ") if isinstance(value, datetime) else str(value).strip())
-    if not text:
-        raise ArgumentError(f"ecg_time: {value!r} is not YYYY-MM-DD HH:MM:SS")
-    return text
+        raise ArgumentError(f"out: {str(page)!r}: a page is a .{', .'.join(drawing.FORMATS)} file; name one")
+    if page.exists() and not page.is_file():
+        raise ArgumentError(f"out: {str(page)!r} exists and is not a regular file; give another name")
+    drawing.draw(dicom, page, kind, pixels_per_mm=resolution(pixels_per_mm))

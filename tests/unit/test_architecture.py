@@ -13,6 +13,7 @@ import pytest
 LAYERS = (
     "cli",
     "api",
+    "arguments",
     "report",
     "publish",
     "archive",

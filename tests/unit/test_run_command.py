@@ -14,7 +14,8 @@ import pytest
 
 from wfdb2dicom.batches.preview import NEW, Preview, Work
 from wfdb2dicom.cli import run as cli_run
-from wfdb2dicom.cli.run import provide_cache, require_folder, require_keys, split_targets
+from wfdb2dicom.cli.run import provide_cache, require_folder, require_keys, require_profile, split_targets
+from wfdb2dicom.cli.startup import WrongArguments
 from wfdb2dicom.cli.terminal import Terminal
 from wfdb2dicom.errors import ConfigError
 
@@ -94,6 +95,17 @@ def test_caches_are_kept_in_the_working_directory_where_home_cannot_be_written(
     monkeypatch.setenv("HOME", "/proc/nowhere")
     provide_cache(tmp_path / "run")
     assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / "run/.snakemake/cache")
+
+
+def test_a_profile_that_does_not_exist_is_named_with_those_that_do(project: Path, tmp_path: Path) -> None:
+    require_profile(None)
+    require_profile("slurm")
+    require_profile(str(project / "profiles/slurm"))
+    with pytest.raises(WrongArguments, match="there is no profile 'slrum'; there are default, slurm"):
+        require_profile("slrum")
+    done = subprocess.run(command(project, "--profile", "slurm"), cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "wfdb2dicom's own are for --workflow-profile: default, slurm"
 
 
 def test_a_wrong_option_is_two_lines_and_not_the_usage_of_snakemake(project: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The wheel in an empty environment: the command and the API with few dependencies, the workflow with the extra."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,13 +10,6 @@ from pathlib import Path
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow]
-FIVE_LINES = """
-import matplotlib.pyplot as plt, wfdb2dicom
-wfdb2dicom.convert_record(r"{record}", "ecg.dcm")
-ecg = wfdb2dicom.read("ecg.dcm")
-plt.plot(ecg.millivolts[:, ecg.leads.index("V1")])
-plt.savefig("v1.png")
-"""
 Install = Callable[[str, str], Path]
 
 
@@ -56,12 +50,23 @@ def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Install:
     return make
 
 
-def test_the_wheel_alone_gives_the_command_and_the_api(install: Install, demo: Path, tmp_path: Path) -> None:
+def plotted_lead(project: Path) -> str:
+    """The first example of docs/api.md: five lines from a record to a plotted lead."""
+    text = (project / "docs/api.md").read_text(encoding="utf-8")
+    first = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0]
+    assert len([line for line in first.splitlines() if line]) == 5
+    return first
+
+
+def test_the_wheel_alone_gives_the_command_and_the_api(
+    install: Install, project: Path, demo: Path, tmp_path: Path
+) -> None:
     bin_ = install("plain", "")
     record = demo / "files/p9000/p90000001/s94000001/94000001"
     for package in ("snakemake", "jinja2", "jsonschema", "pynetdicom"):
         call(bin_ / "python", "-c", f"import {package}", cwd=tmp_path, status=1)
-    call(bin_ / "python", "-c", FIVE_LINES.format(record=record), cwd=tmp_path)
+    (tmp_path / "files").symlink_to(demo / "files")
+    call(bin_ / "python", "-c", f"{plotted_lead(project)}\nplt.savefig('v1.png')", cwd=tmp_path)
     assert (tmp_path / "v1.png").stat().st_size > 1000
     command = bin_ / "wfdb2dicom"
     call(command, "convert", record, "a.dcm", "--metadata", demo / "machine_measurements.csv", cwd=tmp_path)
@@ -83,3 +88,9 @@ def test_the_extra_runs_the_workflow_without_a_clone(install: Install, demo: Pat
     assert len(list((tmp_path / "dicom").rglob("*.dcm"))) >= 10
     assert "nothing to do: all 12 studies are up to date but 1" in call(*run, cwd=tmp_path)
     call(*run, "verify", cwd=tmp_path)
+    # The profile for Slurm and the rules' environments are in the wheel too.
+    call(bin_ / "pip", "install", "-q", "--no-compile", "snakemake-executor-plugin-slurm>=2.8", cwd=tmp_path)
+    done = call(*run, "--workflow-profile", "slurm", "--executor", "local", "-n", cwd=tmp_path)
+    assert "all 12 studies are up to date" in done
+    package = call(bin_ / "python", "-c", "import wfdb2dicom; print(wfdb2dicom.__path__[0])", cwd=tmp_path).strip()
+    assert {path.name for path in Path(package, "_workflow/envs").iterdir()} == {"archive.yaml", "wfdb2dicom.yaml"}

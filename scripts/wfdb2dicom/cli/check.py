@@ -18,7 +18,7 @@ from pathlib import Path
 
 from wfdb2dicom.api import check
 from wfdb2dicom.cli.startup import WrongArguments
-from wfdb2dicom.errors import Wfdb2DicomError, told
+from wfdb2dicom.errors import ArgumentError, Wfdb2DicomError, told
 from wfdb2dicom.words import counted
 
 
@@ -37,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     for path in args.files:
         try:
             findings = check(path, args.record)
+        except ArgumentError:
+            raise
         except (OSError, Wfdb2DicomError) as error:
             print(f"error: {told(error, path)}", file=sys.stderr)
             continue

@@ -18,8 +18,11 @@ from pathlib import Path
 from wfdb2dicom.acquisition import normalise_time
 from wfdb2dicom.api import convert_record
 from wfdb2dicom.cli.arguments import add_conversion_options
+from wfdb2dicom.cli.startup import WrongArguments
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import (
+    ArgumentError,
+    ConfigError,
     DateError,
     LeadError,
     RangeError,
@@ -42,7 +45,7 @@ HINTS: dict[type[BaseException], str] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.add_argument("record", help="path of the WFDB record, with or without .hea or .dat")
-    parser.add_argument("out", type=Path, help="DICOM file to write, or folder for <record name>.dcm")
+    parser.add_argument("out", help="DICOM file to write, or folder (existing, or ending in /) for <record name>.dcm")
     parser.add_argument("--metadata", type=Path, help="table machine_measurements, whose row for this study is used")
     parser.add_argument("--study-id", default="", help="default: the record's name")
     parser.add_argument("--subject-id", default="", help="patient, if the header names none")
@@ -60,15 +63,21 @@ def date_and_time(text: str) -> str:
 def run(args: argparse.Namespace) -> int:
     """Convert."""
     try:
+        options = Options.from_mapping(vars(args))
+    except ConfigError as error:
+        raise WrongArguments(str(error)) from None
+    try:
         done = convert_record(
             args.record,
             args.out,
             args.metadata,
-            Options.from_mapping(vars(args)),
+            options,
             subject_id=args.subject_id,
             study_id=args.study_id,
             ecg_time=args.ecg_time,
         )
+    except ArgumentError:
+        raise
     except (Wfdb2DicomError, OSError) as error:
         print(f"error: {describe(error)}{HINTS.get(type(error), '')}", file=sys.stderr)
         return 1

@@ -15,20 +15,22 @@ example:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.api import record_path
+from wfdb2dicom.arguments import record_path
 from wfdb2dicom.convert import Converter
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.sop_classes import SOP_CLASSES
 from wfdb2dicom.dicom.stated_changes import UNKNOWN_PATIENT
-from wfdb2dicom.errors import StudyError, describe
+from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError, describe
 from wfdb2dicom.records.header import Header, parse
 from wfdb2dicom.records.source_file import read_header_text
 from wfdb2dicom.system.output_tree import OutputTree
@@ -51,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Describe."""
-    lines = _of_object(args.source) if _is_dicom(args.source) else _of_record(record_path(args.source))
+    lines = _of_object(args.source) if _is_dicom(args.source) else _of_record(_record(args.source))
     for name, value in lines:
         print(f"{name + ':':18}{value}" if name else value)
     return 0
@@ -62,6 +64,15 @@ def _is_dicom(path: Path) -> bool:
         return False
     with path.open("rb") as stream:
         return stream.read(132)[128:] == b"DICM"
+
+
+def _record(path: Path) -> str:
+    try:
+        return record_path(path)
+    except ArgumentError:
+        raise ConfigError(
+            f"{str(path)!r} is neither a DICOM file nor a WFDB record; name a .dcm file, or a record's header (.hea)"
+        ) from None
 
 
 def _of_record(record: str) -> list[tuple[str, str]]:
@@ -104,7 +115,8 @@ def _header(record: str) -> Header:
     if not header.is_plain:
         from wfdb2dicom.records.wfdb_reader import read_with_wfdb
 
-        header = read_with_wfdb(record, "", text).header
+        with contextlib.suppress(StudyError, OSError):  # it is described as far as its header goes
+            header = read_with_wfdb(record, "", text).header
     return header
 
 
@@ -118,13 +130,20 @@ def _facts(record: str, options: Options) -> dict[str, Any]:
 def _of_object(path: Path) -> list[tuple[str, str]]:
     from pydicom import dcmread
 
-    from wfdb2dicom.page.ecg import read
+    from wfdb2dicom.page.ecg import damaged, read
 
-    ecg, dataset = read(path), dcmread(path)
+    ecg = read(path)
+    try:
+        return _lines(path, ecg, dcmread(BytesIO(path.read_bytes())))
+    except Exception as error:  # pydicom reads an attribute when it is asked for, and damage can raise anything
+        raise damaged(str(path), error) from error
+
+
+def _lines(path: Path, ecg: Ecg, dataset: Dataset) -> list[tuple[str, str]]:
     lines = [
         ("DICOM object", str(path)),
         ("SOP instance", ecg.sop_instance_uid),
-        ("DICOM class", dataset.SOPClassUID.name),
+        ("DICOM class", dataset.SOPClassUID.name if dataset.get("SOPClassUID") else "not given"),
         ("patient", ", ".join(filter(None, (_patient(ecg, dataset), ecg.sex, ecg.age))) or "not given"),
         ("study", ecg.study_id or "not given"),
         ("recorded", _moment(ecg, dataset)),
@@ -162,7 +181,8 @@ def _sensitivities(dataset: Dataset) -> Iterable[tuple[str, str]]:
 
 
 def _extent(rate: float, length: int) -> list[tuple[str, str]]:
-    return [("sampling rate", f"{rate:g} Hz"), ("length", f"{length} samples, {duration(length / rate)}")]
+    seconds = f", {duration(length / rate)}" if length and rate else ""
+    return [("sampling rate", f"{rate:g} Hz"), ("length", f"{length} samples{seconds}" if length else "not stated")]
 
 
 def _grouped(values: Iterable[tuple[str, str]]) -> str:

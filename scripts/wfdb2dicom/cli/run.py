@@ -102,6 +102,8 @@ def run_snakemake(arguments: Sequence[str], configfiles: Sequence[Path] = ()) ->
     ------
     ConfigError
         When a file of --configfile is not there or cannot be read, or the working directory cannot be written.
+    WrongArguments
+        When there is no such --workflow-profile.
     """
     gc.enable()
     try:
@@ -116,6 +118,7 @@ def run_snakemake(arguments: Sequence[str], configfiles: Sequence[Path] = ()) ->
             return 1
         finally:
             print(*_worth_reading(told.getvalue()), sep="", end="", file=sys.stderr)
+        require_profile(args.workflow_profile)
         args.configfile, targets = split_targets([*configfiles, *(args.configfile or [])])
         for path in args.configfile:
             require_keys(path)
@@ -136,7 +139,29 @@ def _worth_reading(told: str) -> list[str]:
     lines = told.splitlines(keepends=True)
     if wrong := [n for n, line in enumerate(lines) if ": error: " in line]:
         return [*lines[wrong[0] :], "snakemake --help lists all options\n"]
+    if "profile directory given" in told:  # a --profile that Snakemake does not find
+        return [*lines, f"wfdb2dicom's own are for --workflow-profile: {', '.join(profiles())}\n"]
     return [line for line in lines if "specific profile" not in line]
+
+
+def profiles() -> list[str]:
+    """The names of the profiles that come with wfdb2dicom."""
+    return sorted(path.parent.name for path in (snakefile().parent / "profiles").glob("*/config.yaml"))
+
+
+def require_profile(name: str | None) -> None:
+    """Refuse a --workflow-profile that does not exist: Snakemake would run without any.
+
+    Raises
+    ------
+    WrongArguments
+        Names those that there are.
+    """
+    if name in (None, "none"):
+        return
+    places = (Path(name), Path("profiles", name), snakefile().parent / "profiles" / name)
+    if not any(place.exists() for place in places):
+        raise WrongArguments(f"--workflow-profile: there is no profile {name!r}; there are {', '.join(profiles())}")
 
 
 def require_keys(path: Path) -> None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from wfdb2dicom.conformance.attributes import Violation
 from wfdb2dicom.dicom import leads, stated_changes
 from wfdb2dicom.dicom.part10 import Dataset, MalformedError, number, parse, text
+from wfdb2dicom.errors import StudyError
 
 # A decimal string of 16 characters rounds the sensitivity: mV, and the same of larger amplitudes than an ECG has.
 _TOLERANCE, _RELATIVE = 1e-9, 1e-12
@@ -35,14 +36,21 @@ def check_source(dicom: Path | str, record: Path | str) -> list[Violation]:
 
     Raises
     ------
-    OSError, ValueError
+    OSError, StudyError
         When wfdb cannot read the record.
     """
     try:
         dataset = parse(Path(dicom).read_bytes()).dataset
     except MalformedError as error:
         return [Violation("file", error.message, error.source)]
-    return list(_compare(dataset, _with_units(str(record), _read(str(record)))))
+    try:
+        source = _with_units(str(record), _read(str(record)))
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # wfdb trusts headers, and can raise anything on one that is wrong
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise StudyError(f"{record} cannot be read by wfdb: {reason}; check the record") from error
+    return list(_compare(dataset, source))
 
 
 def _read(record: str) -> Any:

@@ -85,10 +85,13 @@ class Options:
     def __post_init__(self) -> None:
         """Refuse values that the configuration would refuse too (`ConfigError`)."""
         for name, values in CHOICES.items():
-            if (value := getattr(self, name)) not in values:
+            if not isinstance(value := getattr(self, name), str) or value not in values:
                 raise ConfigError(f"{name}: {value!r} is none of {', '.join(values)}; write one of them")
         if not isinstance(self.annotations, bool):
             raise ConfigError(f"annotations: {self.annotations!r} is neither True nor False; write one of them")
+        for name in ("issuer_of_patient_id", "uid_root", "undated"):
+            if not isinstance(value := getattr(self, name), str):
+                raise ConfigError(f"{name}: {value!r} is not text; write it in quotes, and '' for none")
         check_root(self.uid_root)
         object.__setattr__(self, "sex_and_age_from", _sources(self.sex_and_age_from))
         if self.undated and not _is_date(self.undated):
@@ -117,12 +120,16 @@ class Options:
 
 def _sources(given: Sequence[str]) -> tuple[str, ...]:
     """The sources of sex and age, checked."""
-    found = tuple(filter(None, given.split(",")) if isinstance(given, str) else given)
-    if not set(found) <= set(SEX_AND_AGE_SOURCES) or len(set(found)) < len(found):
+    found = tuple(filter(None, given.split(","))) if isinstance(given, str) else given
+    if (
+        not isinstance(found, Sequence)
+        or not all(source in SEX_AND_AGE_SOURCES for source in found)
+        or len(set(found)) < len(found)
+    ):
         raise ConfigError(
-            f"sex_and_age_from: {list(found)!r} is not a list of {', '.join(SEX_AND_AGE_SOURCES)}, each at most once"
+            f"sex_and_age_from: {given!r} is not a list of {', '.join(SEX_AND_AGE_SOURCES)}, each at most once"
         )
-    return found
+    return tuple(found)
 
 
 def _is_date(text: str) -> bool:

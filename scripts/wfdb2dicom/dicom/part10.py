@@ -32,6 +32,10 @@ class MalformedError(Wfdb2DicomError):
         super().__init__(f"{message} [{source}]")
         self.message, self.source = message, source
 
+    def __reduce__(self) -> tuple[type[MalformedError], tuple[str, str]]:
+        """As it was made, so that it comes back from another process."""
+        return type(self), (self.message, self.source)
+
 
 class Element(NamedTuple):
     """A data element: its VR, and its value as bytes or, of a sequence, as items."""

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from wfdb2dicom.dicom import stated_changes
 from wfdb2dicom.dicom.part10 import Dataset, MalformedError, number, parse, text
-from wfdb2dicom.errors import ConfigError, StudyError
+from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError
 from wfdb2dicom.system.whole_file import replace_file
 
 ORDERS = {
@@ -54,7 +54,7 @@ class Restored:
         files = {folder / f"{self.name}.dat": self.signal, folder / f"{self.name}.hea": self.header}
         for path, content in files.items():
             if not overwrite and path.exists() and path.read_bytes() != content:
-                raise ConfigError(f"{path} exists with other content: name another folder, or add --overwrite")
+                raise ConfigError(f"{path} exists with other content: name another folder, or set overwrite")
         for path, content in files.items():
             replace_file(path, content)
         return list(files)
@@ -170,6 +170,12 @@ def _places(labels: Sequence[str], order: str | Sequence[str]) -> list[int]:
     if order == "stored":
         return list(range(len(labels)))
     wanted = ORDERS.get(order, ()) if isinstance(order, str) else tuple(order)
+    if not isinstance(order, str):
+        known = {label.casefold() for label in labels}
+        for n, name in enumerate(wanted):
+            if name.casefold() not in known or name in wanted[:n]:
+                fault = "is named twice" if name.casefold() in known else "is not a lead of the object"
+                raise ArgumentError(f"order: {name!r} {fault}; its leads are {', '.join(labels)}")
     rank = {label.casefold(): place for place, label in enumerate(wanted)}
     return sorted(range(len(labels)), key=lambda n: rank.get(labels[n].casefold(), len(rank)))
 

@@ -17,6 +17,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Affine2D, Bbox, TransformedBbox
+from pydicom import Dataset
 
 from wfdb2dicom import __version__
 from wfdb2dicom.page.content import INK, TRACE_MM, draw_page
@@ -42,22 +43,22 @@ _METADATA: dict[str, dict[str, str | None]] = {
 
 
 def draw(
-    dicom: str | os.PathLike[str],
+    dicom: str | os.PathLike[str] | Dataset,
     out: str | os.PathLike[str] | BinaryIO,
     format: str = "png",
     *,
-    pixels_per_mm: int = 7,
+    pixels_per_mm: float = 7,
 ) -> None:
     """Draw the ECG of a DICOM object on a page of 297 × 210 mm.
 
     Parameters
     ----------
-    dicom : path
+    dicom : path or pydicom.Dataset
         The object; nothing else is read.
     out : path or binary file
         Where the page goes. A path holds the whole page or what it held before.
     format : {"png", "pdf", "svg"}
-    pixels_per_mm : int
+    pixels_per_mm : float
         Resolution of a PNG: 7 gives 2079 × 1470 pixels for reading and printing, 3 gives 891 × 630 for a thumbnail.
         Whole numbers keep the grid even.
 
@@ -83,7 +84,7 @@ def draw(
             _save(figure, out, format, pixels_per_mm)
 
 
-def _save(figure: Figure, stream: BinaryIO, format: str, pixels_per_mm: int) -> None:
+def _save(figure: Figure, stream: BinaryIO, format: str, pixels_per_mm: float) -> None:
     figure.savefig(stream, format=format, dpi=pixels_per_mm * _MM_PER_INCH, metadata=_METADATA[format])
 
 

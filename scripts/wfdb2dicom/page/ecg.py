@@ -7,7 +7,7 @@ multiplex groups, labels in any case).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +22,7 @@ from pydicom.waveforms.numpy_handler import multiplex_array
 from wfdb2dicom.dicom.annotations import NO_SIGNAL
 from wfdb2dicom.dicom.leads import find
 from wfdb2dicom.errors import LeadError, Wfdb2DicomError
+from wfdb2dicom.system.paths import given_path
 
 _MILLIVOLT = {"mv": 1.0, "uv": 1e-3, "nv": 1e-6, "v": 1e3}  # UCUM units, lower case
 _UNITS = {"deg": "°", "{H.B.}/min": " /min", "1": ""}  # UCUM units as clinicians write them
@@ -147,31 +148,49 @@ def _listed(numbers: Iterable[float]) -> str:
     return ", ".join(f"{number:g}" for number in sorted(numbers))
 
 
-def read(path: str | os.PathLike[str]) -> Ecg:
+def read(dicom: str | os.PathLike[str] | Dataset) -> Ecg:
     """Read a DICOM ECG.
+
+    Parameters
+    ----------
+    dicom : path or pydicom.Dataset
+        The object, whoever wrote it.
 
     Raises
     ------
     EcgError
         When the file is not a DICOM object or has no waveform in volts.
+    ArgumentError
+        When `dicom` is neither a path nor a data set.
     OSError
-        When it cannot be read.
+        When the file cannot be read.
     """
-    path = Path(path)
-    content = path.read_bytes()  # an OSError below is pydicom's, of a file that is damaged
+    if isinstance(dicom, Dataset):
+        return _described("the data set", lambda: dicom)
+    path = given_path("dicom", dicom, "a DICOM file")
+    content = Path(path).read_bytes()  # an OSError below is pydicom's, of a file that is damaged
+    return _described(path, lambda: dcmread(BytesIO(content)))  # a file would be read for the 4 GB of a damaged length
+
+
+def _described(path: str, load: Callable[[], Dataset]) -> Ecg:
+    """What is on a page; every error names `path`."""
     try:
-        return _read(path, content)
+        return _read(path, load())
     except (EcgError, MemoryError):
         raise
     except InvalidDicomError as error:
         raise EcgError(f"{path} is not a DICOM file: name the .dcm of a converted study") from error
     except Exception as error:  # pydicom reads an attribute when it is asked for, and damage can raise anything
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise EcgError(f"{path} is damaged: {reason}; convert the study again") from error
+        raise damaged(path, error) from error
 
 
-def _read(path: Path, content: bytes) -> Ecg:
-    ds = dcmread(BytesIO(content))  # a file would be read for the 4 GB that a damaged length states
+def damaged(path: str, error: Exception) -> EcgError:
+    """What to say of an object on which pydicom failed."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return EcgError(f"{path} is damaged: {reason}; convert the study again")
+
+
+def _read(path: str, ds: Dataset) -> Ecg:
     if not ds.get("WaveformSequence"):
         raise EcgError(f"{path} holds no waveform ({ds.get('Modality') or 'no modality'}): there is no ECG to draw")
     try:

@@ -4,6 +4,34 @@ from __future__ import annotations
 
 import os
 
+from wfdb2dicom.errors import ArgumentError
+
+
+def given_path(name: str, value: object, what: str) -> str:
+    """A path that is an argument of a public function, as text.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    value : object
+        Text or a `pathlib.Path`; anything else is refused.
+    what : str
+        What the path is to name, such as ``a DICOM file``.
+
+    Raises
+    ------
+    ArgumentError
+        When it is not a path, or one that no file system can have.
+    """
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(path, str):
+        kind = "None" if value is None else f"of type {type(value).__name__}"
+        raise ArgumentError(f"{name} is {kind}, not a path: give the path of {what} as text or pathlib.Path")
+    if not path or "\0" in path:
+        raise ArgumentError(f"{name}: {path!r} is not a path: give the path of {what}")
+    return path
+
 
 def real_path(fd: int, path: str) -> str:
     """Where an open file really lies, links resolved."""
