@@ -154,7 +154,7 @@ def read(dicom: str | os.PathLike[str] | Dataset) -> Ecg:
     Parameters
     ----------
     dicom : path or pydicom.Dataset
-        The object, whoever wrote it.
+        The object, of this package or any other software.
 
     Raises
     ------
