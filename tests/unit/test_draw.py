@@ -206,9 +206,10 @@ def test_a_value_of_minus_32768_without_padding_value_is_drawn(dicom: Dicom) -> 
 def test_invalid_samples_that_the_page_does_not_show_are_not_called_gaps(dicom: Dicom) -> None:
     samples = squares(12)
     samples[1000:1200, 0] = -32768  # I, from 2.0 to 2.4 s: the first column ends at 2.5 s
+    samples[3000:3050, 0] = -32768
     samples[0:100, 10] = samples[0:7, 11] = -32768  # V5 and V6, whose column begins at 7.5 s
     page = Svg(dicom(samples))
-    assert page.says("Gaps, invalid samples: I 200 · V5: 100, V6: 7 invalid samples, not in the part shown")
+    assert page.says("Gaps, invalid samples: I 200 · I: 50, V5: 100, V6: 7 invalid samples, not in the part shown")
 
 
 def test_held_samples_are_drawn_as_the_gaps_that_they_fill(

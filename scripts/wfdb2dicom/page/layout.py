@@ -81,10 +81,11 @@ class Segment:
 
     def millivolt(self) -> npt.NDArray[np.float64]:
         """The samples of the piece."""
-        first, last = self._range()
+        first, last = self.span()
         return self.trace.millivolt[first:last]
 
-    def _range(self) -> tuple[int, int]:
+    def span(self) -> tuple[int, int]:
+        """The first of its samples, and the one behind its last."""
         frequency = self.trace.frequency
         first = round(self.start * frequency)
         # One more sample than the time holds: it joins the next column, or the end of the strip.
@@ -96,7 +97,7 @@ class Segment:
         An ECG has no zero line of its own: the piece is moved so that its median lies on its base line.
         """
         millivolt = self.millivolt()
-        first, _ = self._range()
+        first, _ = self.span()
         times = (first + np.arange(len(millivolt))) / self.trace.frequency - self.start
         middle = np.nanmedian(millivolt) if np.isfinite(millivolt).any() else 0.0
         return self.left + MM_PER_SECOND * times, self.base + MM_PER_MILLIVOLT * (millivolt - middle)
@@ -215,13 +216,18 @@ def _notes(ecg: Ecg, segments: Sequence[Segment], overlapping: bool) -> Iterator
 
 
 def _notes_of_invalid_samples(segments: Sequence[Segment]) -> Iterator[str]:
-    """Leads that have some: those with a gap on the page, those with none there, and those without a valid sample."""
+    """How many each lead has on the page and elsewhere, and the leads without a valid sample."""
     traces = {segment.trace.label: segment.trace for segment in segments}
     some = [trace for trace in traces.values() if 0 < trace.invalid < len(trace.millivolt)]
-    with_gap = {segment.trace.label for segment in segments if np.isnan(segment.millivolt()).any()}
-    if gaps := [f"{trace.label} {trace.invalid}" for trace in some if trace.label in with_gap]:
+    shown = {trace.label: np.zeros(len(trace.millivolt), np.bool_) for trace in some}
+    for segment in segments:
+        if segment.trace.label in shown:
+            first, last = segment.span()
+            shown[segment.trace.label][first:last] = True
+    here = {trace.label: np.count_nonzero(np.isnan(trace.millivolt) & shown[trace.label]) for trace in some}
+    if gaps := [f"{label} {count}" for label, count in here.items() if count]:
         yield f"Gaps, invalid samples: {', '.join(gaps)}"
-    if elsewhere := [f"{trace.label}: {trace.invalid}" for trace in some if trace.label not in with_gap]:
+    if elsewhere := [f"{t.label}: {t.invalid - here[t.label]}" for t in some if t.invalid > here[t.label]]:
         yield f"{', '.join(elsewhere)} invalid samples, not in the part shown"
     if missing := [trace.label for trace in traces.values() if trace.invalid == len(trace.millivolt)]:
         yield f"No valid sample: {', '.join(missing)}"
