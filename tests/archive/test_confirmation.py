@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,16 +22,22 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as StudyRootFind
 
 from orthanc import Orthanc, free_port
-from wfdb2dicom.archive.client import ArchiveError
+from wfdb2dicom import convert_record
+from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.archive.client import ArchiveError, DicomObject
 from wfdb2dicom.archive.connect import connect
 from wfdb2dicom.archive.credentials import Credentials
+from wfdb2dicom.archive.cstore import CStoreClient
 from wfdb2dicom.archive.send import BatchTotals, send_batch
-from wfdb2dicom.archive.settings import parse_archive
+from wfdb2dicom.archive.settings import DimseArchive, parse_archive
+from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.sop_classes import SOP_CLASSES
+from wfdb2dicom.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 from .conftest import Batch, address, clean_environment
 
 MakeBatch = Callable[..., Batch]
+WHO = Acquisition(subject_id="10000032")
 
 
 def send(batch: Batch, archive: object, **environment: str) -> BatchTotals:
@@ -60,12 +67,15 @@ class Provider:
         Transfer syntaxes that objects arrived in.
     queries : list of int
         The number of SOP Instance UIDs in each query.
+    requestors : list of ServiceUser
+        What each association asked for.
     """
 
     def __init__(self, *, syntaxes: tuple[str, ...] = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)) -> None:
         self.kept: dict[str, Dataset] = {}
         self.syntaxes: set[str] = set()
         self.queries: list[int] = []
+        self.requestors: list[Any] = []
         self.received = 0
         self.comment = ""
         self.drops: Callable[[int], bool] = lambda number: False
@@ -96,6 +106,9 @@ class Provider:
         match.SOPInstanceUID = uid
         return match
 
+    def _on_association(self, event: Any) -> None:
+        self.requestors.append(event.assoc.requestor)
+
     def _on_store(self, event: Any) -> Dataset:
         uid = str(event.request.AffectedSOPInstanceUID)
         self.received += 1
@@ -119,7 +132,7 @@ class Provider:
         entity = AE("PROVIDER")
         for sop_class in SOP_CLASSES:
             entity.add_supported_context(sop_class.uid, list(self._offered))
-        handlers = [(evt.EVT_C_STORE, self._on_store)]
+        handlers: list[Any] = [(evt.EVT_C_STORE, self._on_store), (evt.EVT_ACCEPTED, self._on_association)]
         if self.find is not None:
             entity.add_supported_context(StudyRootFind, list(self._offered))
             handlers.append((evt.EVT_C_FIND, self._on_find))
@@ -140,6 +153,41 @@ def test_an_archive_of_implicit_vr_only_gets_the_same_values(make_batch: MakeBat
         ours = dcmread(path)
         assert provider.kept[uid] == Dataset(ours)
         assert provider.kept[uid].WaveformSequence[0].WaveformData == ours.WaveformSequence[0].WaveformData
+
+
+def test_objects_of_every_class_arrive_in_implicit_vr(make_batch: MakeBatch, tmp_path: Path) -> None:
+    batch, provider = make_batch(1), Provider(syntaxes=(ImplicitVRLittleEndian,))
+    files = {sop_class.uid: tmp_path / f"{sop_class.name}.dcm" for sop_class in SOP_CLASSES}
+    objects = []
+    for uid, path in files.items():
+        done = convert_record(batch.folder / "wfdb" / "40000000", path, WHO, Options(sop_class=path.stem))
+        objects.append(DicomObject(done.sop_instance_uid, uid, path.read_bytes()))
+    with provider.serve() as archive:
+        client = CStoreClient(DimseArchive(archive["host"], archive["port"], archive["aet"]), Credentials())
+        assert [answer.status for _, answer in client.send(objects)] == ["taken"] * 4
+        client.close()
+    assert provider.syntaxes == {ImplicitVRLittleEndian}
+    for item in objects:
+        assert provider.kept[item.sop_instance_uid] == Dataset(dcmread(files[item.sop_class_uid]))
+
+
+def test_an_association_asks_for_what_the_conformance_statement_says(make_batch: MakeBatch, project: Path) -> None:
+    provider = Provider()
+    provider.find = provider.relational
+    with provider.serve() as archive:
+        send(make_batch(1), archive)
+    (requestor,) = provider.requestors
+    classes = [*(sop_class.uid for sop_class in SOP_CLASSES), StudyRootFind]
+    offered = [(context.abstract_syntax, *context.transfer_syntax) for context in requestor.requested_contexts]
+    assert sorted(offered) == sorted(product(classes, (ExplicitVRLittleEndian, ImplicitVRLittleEndian)))
+    assert requestor.ae_title == "WFDB2DICOM"
+    assert requestor.implementation_class_uid == IMPLEMENTATION_CLASS_UID
+    assert requestor.implementation_version_name == IMPLEMENTATION_VERSION_NAME
+    assert (requestor.role_selection, requestor.asynchronous_operations) == ({}, (1, 1))
+    assert requestor.user_identity is None
+    statement = (project / "docs" / "conformance.md").read_text(encoding="utf-8")
+    assert f"Maximum PDU size offered: {requestor.maximum_length:,} bytes" in statement
+    assert StudyRootFind in statement and IMPLEMENTATION_CLASS_UID in statement
 
 
 def test_explicit_vr_is_sent_where_the_archive_takes_both(make_batch: MakeBatch) -> None:

@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
 from orthanc import Orthanc, free_port
-from wfdb2dicom.archive.client import ArchiveError, answer_of_status
+from wfdb2dicom.archive.client import ArchiveError, LoginRefused, Unreachable, answer_of_status
 from wfdb2dicom.archive.connect import connect
 from wfdb2dicom.archive.credentials import Credentials
 from wfdb2dicom.archive.send import BatchTotals, send_batch
@@ -33,16 +33,14 @@ MakeBatch = Callable[..., Batch]
 USER = {"WFDB2DICOM_ARCHIVE_USER": "ward", "WFDB2DICOM_ARCHIVE_PASSWORD": "s3cret-word"}
 
 
-def run(batch: Batch, archive: object, **environment: str) -> BatchTotals:
-    """Send within this process, without waiting between tries."""
+def run(batch: Batch, archive: object, name: str = "", **environment: str) -> BatchTotals:
+    """Send within this process, without waiting between tries; as a job of the run of this name."""
     place = parse_archive(archive)
     assert place is not None
     client = connect(place, Credentials.from_environment(environment))
     try:
-        waits = (0.0, 0.0)
-        return send_batch(
-            batch.receipt, batch.table, batch.journals, str(batch.dcm_dir), place, client, token="t", waits=waits
-        )
+        paths = batch.receipt, batch.table, batch.journals, str(batch.dcm_dir)
+        return send_batch(*paths, place, client, token="t", run=name, waits=(0.0, 0.0))
     finally:
         client.close()
 
@@ -288,6 +286,16 @@ def test_a_wrong_title_is_named(make_batch: MakeBatch) -> None:
         assert run(batch, archive).sent == 1
 
 
+def test_a_rejected_association_stops_the_other_jobs_of_the_run(make_batch: MakeBatch) -> None:
+    """Archives reject users whom they do not know; the next run tries again."""
+    batch = make_batch(1)
+    with provider(lambda uid: 0, require_called_aet=True) as (archive, _):
+        for words in (r"WRONG@\S+ rejects the association", "not tried, since the archive refused the log-in"):
+            with pytest.raises(LoginRefused, match=f"^{words}"):
+                run(batch, archive | {"aet": "WRONG"}, name="a run")
+        assert run(batch, archive, name="the next run").sent == 1
+
+
 def test_a_dicom_user_is_shown_to_the_archive(make_batch: MakeBatch) -> None:
     batch = make_batch(1)
     with provider(lambda uid: 0) as (archive, identities):
@@ -480,3 +488,16 @@ def test_every_known_status_has_words() -> None:
     assert answer_of_status(0x0111).status == "present"
     assert answer_of_status(0x0122).detail == "the archive does not take this SOP class (status 0122H)"
     assert answer_of_status(0x0999).detail == "refused (status 0999H)"
+
+
+@pytest.mark.parametrize("code", [0x0110, 0x0117, 0x0124, 0xA703, 0xA770, 0xA777, 0xA7FF, 0xA900, 0xC000, 0xC122, 0xCFFF])
+def test_a_failure_is_the_objects_refusal(code: int) -> None:
+    answer = answer_of_status(code, "its words")
+    assert answer.status == "refused"
+    assert answer.detail.endswith(f"(status {code:04X}H) its words")
+
+
+@pytest.mark.parametrize("code", [0x0213, 0xA700, 0xA701, 0xA702])
+def test_out_of_resources_is_not_about_the_object(code: int) -> None:
+    with pytest.raises(Unreachable, match=rf"out of resources \(status {code:04X}H\)"):
+        answer_of_status(code)
