@@ -21,7 +21,7 @@ from wfdb2dicom.dicom.options import Options
 
 from .conftest import WITH_INVALID_SAMPLES
 from .consumers import CONSUMERS, READERS, Reading, anonymized, with_pydicom
-from .variants import PATIENT, Variant, write_all
+from .variants import PATIENT, UNSPECIFIED, Variant, write_all
 
 RIGHT = "right"
 IGNORED = "baseline ignored"
@@ -71,7 +71,7 @@ EXPECTED = {
     "Cornerstone3D": Row(MEANING, MICROVOLTS, MICROVOLTS, MICROVOLTS, VALUE, HELD, "no channels"),
     "dicognito": ATTRIBUTES,
 }
-_MEANINGS = {lead.label: lead.meaning for lead in LEADS}
+_MEANINGS = {lead.label: lead.meaning for lead in LEADS} | {UNSPECIFIED: "Unspecified lead"}
 _NAMES: dict[str, Callable[[str], str]] = {
     LABEL: lambda name: name,
     MEANING: lambda name: _MEANINGS[name],

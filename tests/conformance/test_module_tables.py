@@ -74,7 +74,7 @@ def complaints_of(item: Dataset, table: Table, at: tuple[str, ...] = ()) -> Iter
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory, annotated: Path, complete: Path) -> list[Path]:
-    """Every form of every class, annotations, all filters, a private lead code, an issuer, a signal left out."""
+    """Every form of every class, annotations, all filters, an unspecified lead, an issuer, a signal left out."""
     folder = tmp_path_factory.mktemp("tables")
     made = [variant.path for variant in write_all(folder)]
     record = folder / "12-lead"

@@ -146,10 +146,6 @@ def filters_in_the_group(ds: FileDataset) -> None:
     group(ds).FilterLowFrequency = channel(ds).FilterLowFrequency
 
 
-def private_code(ds: FileDataset) -> None:
-    source(ds).CodingSchemeDesignator = "LOCAL"
-
-
 # What every validator at hand lets pass (facts of docs/conformance.md), and its neighbours.
 SILENT: dict[str, Mutate] = {
     "modality is HD": put(top, "Modality", "HD"),
@@ -199,7 +195,9 @@ SILENT: dict[str, Mutate] = {
     "lead meaning of another lead": put(source, "CodeMeaning", "Lead V6"),
     "lead label of another lead": put(channel, "ChannelLabel", "V6"),
     "lead twice": repeat_lead,
-    "lead code of no known scheme": private_code,
+    "lead code of no known scheme": put(source, "CodingSchemeDesignator", "LOCAL"),
+    "lead code of a private scheme": put(source, "CodingSchemeDesignator", "99LOCAL"),
+    "lead unspecified that has a code": put(source, "CodeValue", "2:0"),
     "lead code of SCP-ECG": put(source, "CodingSchemeDesignator", "SCPECG"),
     "unit MV": put(unit, "CodeValue", "MV"),
     "unit uV": put(unit, "CodeValue", "uV"),

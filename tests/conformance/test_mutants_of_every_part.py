@@ -50,7 +50,7 @@ def write(folder: Path, bits: int, leads: tuple[str, ...] = ("I", "MLII", "V1"))
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """``held``: measurements, report and held samples; ``wide``: General 32-bit ECG; ``local``: private lead codes."""
+    """``held``: measurements, report and held samples; ``wide``: General 32-bit ECG; ``local``: unspecified leads."""
     folder = tmp_path_factory.mktemp("objects")
     options = Options(annotations=True, invalid_samples="hold", baseline="zero", issuer_of_patient_id="HERE")
     convert_record(write(folder, 16), folder / "held.dcm", WHO, options)

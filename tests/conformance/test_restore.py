@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,14 @@ from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, write_plan, write_rec
 from wfdb2dicom.checks.published_digests import find_sums, read_sums
 from wfdb2dicom.checks.roundtrip import roundtrip
 from wfdb2dicom.checks.sample import ALL
+from wfdb2dicom.conformance.checker import check_file
+from wfdb2dicom.conformance.source import check_source
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.part10 import parse
 from wfdb2dicom.dicom.restore import RestoreError, restore
 from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.page.draw import draw
+from wfdb2dicom.page.ecg import read
 
 WHO = Acquisition(subject_id="7", ecg_time="2100-01-02 03:04:05")
 
@@ -108,6 +114,32 @@ def test_gain_baseline_and_time_come_back(offset_record: Path, offset_dicom: Pat
     restored = restore(offset_dicom.read_bytes(), "offset")
     assert restored.header == offset_record.with_suffix(".hea").read_bytes()
     assert restored.signal == offset_record.with_suffix(".dat").read_bytes()
+
+
+def test_leads_that_the_standard_does_not_list_keep_their_names(
+    complaints: Callable[[Path], list[str]], tmp_path: Path
+) -> None:
+    """Through both validators, the record itself, `read`, a page, and the way back."""
+    samples = np.array([[1, 4, 7, 2], [2, 5, 8, 4], [3, 6, 9, 8]], "<i2")
+    names = ("ECG", "II", "ECG", "V1-V2")
+    header = "u 4 250 3 03:04:05 02/01/2100\n"
+    for name, signal in zip(names, samples.T, strict=True):
+        header += f"u.dat 16 200.0(0)/mV 16 0 {signal[0]} {signal.sum()} 0 {name}\n"
+    (tmp_path / "u.hea").write_text(header)
+    (tmp_path / "u.dat").write_bytes(samples.tobytes())
+    dicom = tmp_path / "u.dcm"
+    convert_record(tmp_path / "u", dicom, WHO, Options(unknown_leads="local"))
+    assert complaints(dicom) == []
+    assert check_file(dicom) == []
+    assert check_source(dicom, tmp_path / "u") == []
+    labels = ("ECG 1", "II", "ECG 2", "V1-V2")
+    assert read(dicom).leads == labels
+    draw(dicom, page := BytesIO(), "svg")
+    assert all(f">{label}" in page.getvalue().decode() for label in labels)
+    restored = restore(dicom.read_bytes(), "u")
+    assert restored.signal == samples.tobytes()
+    lines = restored.header.decode().splitlines()[1:5]
+    assert [line.split(maxsplit=8)[8] for line in lines] == list(labels)
 
 
 @pytest.mark.parametrize("gain", [200.0, 6553.6, 1000.0, 698.123, 1.0, 333.33, 204.8, 0.5, 12345.678])

@@ -16,9 +16,10 @@ from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.dicom.options import Options
 
 TWELVE = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")  # as MIMIC-IV-ECG orders them
+UNSPECIFIED = "ECG 1"  # is not a lead of CID 3001
 LEADS = {
     "12-lead": TWELVE,
-    "general": (*TWELVE, "X", "Y", "Z"),
+    "general": (*TWELVE, "X", "Y", "Z", UNSPECIFIED),
     "ambulatory": ("MLII", "V5"),
     "general-32bit": TWELVE,
 }
@@ -64,7 +65,9 @@ def write_all(folder: Path) -> list[Variant]:
             record = _write_record(folder, sop_class, plain)
             forms = [("source", "keep")] if plain else list(product(("source", "zero"), ("keep", "hold")))
             for baseline, invalid_samples in forms:
-                options = Options(baseline=baseline, invalid_samples=invalid_samples, sop_class=sop_class)
+                options = Options(
+                    baseline=baseline, invalid_samples=invalid_samples, sop_class=sop_class, unknown_leads="local"
+                )
                 path = folder / f"{record.name}-{baseline}-{invalid_samples}.dcm"
                 convert_record(record, path, Acquisition(), options)
                 found.append(_right(record, path, sop_class, plain, options))

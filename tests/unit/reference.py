@@ -53,7 +53,7 @@ def _channel_definition(channel: Channel, shared: SharedAttributes) -> Dataset:
     if channel.modifier:
         names = {"2:1": "Lead I", "2:2": "Lead II", "2:61": "Lead III"}
         item.ChannelSourceModifiersSequence = [code_item(channel.modifier, "MDC", names[channel.modifier])]
-    item.ChannelSourceSequence = [code_item(channel.code, channel.scheme, channel.meaning)]
+    item.ChannelSourceSequence = [code_item(channel.code, "MDC", channel.meaning)]
     item.ChannelSensitivity = channel.sensitivity
     item.ChannelSensitivityUnitsSequence = [code_item("mV", "UCUM", "millivolt")]
     item.ChannelSensitivityCorrectionFactor = "1"
@@ -145,12 +145,6 @@ def dataset(shared: SharedAttributes, instance: InstanceAttributes, data: bytes)
     ds.StudyDescription = ds.SeriesDescription = titles[shared.sop_class.uid[-1]]
     if shared.issuer:
         ds.IssuerOfPatientID = shared.issuer
-    if any(channel.scheme == "99WFDB2DICOM" for channel in shared.channels):
-        scheme = Dataset()
-        scheme.CodingSchemeDesignator = "99WFDB2DICOM"
-        scheme.CodingSchemeName = "Lead names that the WFDB record has and CID 3001 has not"
-        scheme.CodingSchemeResponsibleOrganization = "wfdb2dicom"
-        ds.CodingSchemeIdentificationSequence = [scheme]
     ds.SeriesNumber, ds.InstanceNumber = "1", "1"
     ds.LongitudinalTemporalInformationModified = "REMOVED" if undated else "MODIFIED"
     ds.AcquisitionContextSequence = []

@@ -39,7 +39,6 @@ def channels(draw: st.DrawFn) -> Channel:
         label=lead.label,
         code=lead.code,
         meaning=lead.meaning,
-        scheme=lead.scheme,
         sensitivity=decimal_string(1 / gain),
         baseline=decimal_string(-baseline / gain),
         modifier=lead.modifier,
@@ -49,7 +48,7 @@ def channels(draw: st.DrawFn) -> Channel:
 
 
 def ok(name: str) -> bool:
-    """Whether the name may have a private code."""
+    """Whether the name may be that of an unspecified lead."""
     try:
         return bool(leads.find(name, "local"))
     except leads.LeadError:

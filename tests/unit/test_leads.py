@@ -54,7 +54,7 @@ def test_the_twelve_leads_have_the_codes_of_the_standard() -> None:
 )
 def test_names_in_use_are_found(name: str, label: str, code: str) -> None:
     lead = leads.find(name)
-    assert (lead.label, lead.code, lead.scheme) == (label, code, "MDC")
+    assert (lead.label, lead.code) == (label, code)
 
 
 @pytest.mark.parametrize("name", ["ECG 1", "V10", "aVX", "", "I II"])
@@ -63,14 +63,14 @@ def test_an_unknown_lead_is_an_error_that_names_it(name: str) -> None:
         leads.find(name)
 
 
-def test_an_unknown_lead_gets_a_private_code_on_request() -> None:
-    assert leads.find("ECG 1", "local") == ("ECG 1", "ECG 1", "ECG 1", "99WFDB2DICOM", "")
-    assert leads.find("II", "local").scheme == "MDC"
-    assert len(leads.LOCAL_SCHEME) <= 16
+def test_an_unknown_lead_is_an_unspecified_one_with_its_name_on_request() -> None:
+    assert leads.find("ECG 1", "local") == ("ECG 1", "2:0", "Unspecified lead", "")
+    assert leads.find("II", "local") == leads.find("II")
+    assert CID_3001["2:0"] == "Unspecified lead"
 
 
 @pytest.mark.parametrize("name", ["", "a\\b", "x" * 17, "a\tb"])
-def test_a_private_code_must_fit_its_attribute(name: str) -> None:
+def test_the_name_of_an_unspecified_lead_must_fit_its_attribute(name: str) -> None:
     with pytest.raises(LeadError, match="1 to 16"):
         leads.find(name, "local")
 

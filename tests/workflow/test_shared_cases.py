@@ -184,7 +184,8 @@ class TestNames:
     def test_what_is_not_a_lead(self, strict: Results, local: Results, study: str, name: str) -> None:
         assert strict.error(study).startswith(f"LeadError: signal '{name}'")
         (channel,) = local.dicom(study).WaveformSequence[0].ChannelDefinitionSequence
-        assert channel.ChannelSourceSequence[0].CodingSchemeDesignator == "99WFDB2DICOM"
+        assert channel.ChannelSourceSequence[0].CodeValue == "2:0"
+        assert channel.ChannelLabel == name
 
 
 @pytest.mark.parametrize("study", ["utf8", "latin1_unit"])

@@ -16,7 +16,7 @@ _HELP = {
     "time_from": "take the header's time if it has one, or only ecg_time",
     "uid_root": "prefix of all UIDs; 2.25 needs no registration",
     "undated": "placeholder (YYYY-MM-DD) for records without a date; if empty, they are refused",
-    "unknown_leads": "a lead that CID 3001 does not list: fail, or give it a private code",
+    "unknown_leads": "a lead that CID 3001 does not list: fail, or keep its name as an unspecified lead",
     "unknown_subject": "a record without a patient: fail, or make the study's id the Patient ID",
 }
 

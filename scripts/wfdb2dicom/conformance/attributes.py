@@ -49,7 +49,6 @@ _TABLES = (
     standard.META,
     standard.ANNOTATION,
     standard.CONTRIBUTION,
-    standard.CODING_SCHEME,
 )
 
 

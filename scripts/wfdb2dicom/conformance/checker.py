@@ -15,7 +15,7 @@ from pathlib import Path
 from wfdb2dicom.conformance import standard
 from wfdb2dicom.conformance.annotations import check_annotations
 from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes, check_code, name_of
-from wfdb2dicom.conformance.waveform import check_groups, schemes_of_leads
+from wfdb2dicom.conformance.waveform import check_groups
 from wfdb2dicom.dicom import stated_changes
 from wfdb2dicom.dicom.part10 import Dataset, MalformedError, Part10, number, parse, text
 
@@ -86,19 +86,11 @@ def _check_times(dataset: Dataset) -> Iterator[Violation]:
 
 
 def _check_titles(dataset: Dataset) -> Iterator[Violation]:
-    """Study and Series Description are those of the class, and a private coding scheme is identified if it is used."""
+    """Study and Series Description are those of the class."""
     description = standard.DESCRIPTIONS.get(text(dataset, 0x00080016), "")
     for tag in (0x00081030, 0x0008103E):
         if description and tag in dataset and text(dataset, tag) != description:
             yield Violation(name_of(tag), f"is {text(dataset, tag)!r}, not {description!r}", OURS)
-    schemes = dataset[0x00080110].items if 0x00080110 in dataset else []
-    for place, item in enumerate(schemes, 1):
-        yield from check_attributes(f"CodingSchemeIdentificationSequence[{place}].", item, standard.CODING_SCHEME)
-    identified = {text(item, 0x00080102) for item in schemes}
-    used = {scheme for scheme in schemes_of_leads(dataset) if scheme.startswith("99")}
-    if identified != used:
-        message = f"identifies {sorted(identified)}; the private schemes in use are {sorted(used)}"
-        yield Violation("CodingSchemeIdentificationSequence", message, f"PS3.3 C.12.1; {OURS}")
 
 
 def _check_equipment(dataset: Dataset) -> Iterator[Violation]:

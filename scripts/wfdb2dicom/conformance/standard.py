@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Raised whenever the checker finds something else in the same file; the target `validate` then runs again."""
 
 
@@ -121,7 +121,6 @@ OBJECT = {
     0x00080070: Attribute("Manufacturer", "LO", "2", "PS3.3 C.7.5.1"),
     0x00080090: Attribute("ReferringPhysicianName", "PN", "2", "PS3.3 C.7.2.1"),
     0x00081010: Attribute("StationName", "SH", "3", "PS3.3 C.7.5.1"),
-    0x00080110: Attribute("CodingSchemeIdentificationSequence", "SQ", "3", "PS3.3 C.12.1"),
     0x00081030: Attribute("StudyDescription", "LO", "+", "PS3.3 C.7.2.1"),
     0x0008103E: Attribute("SeriesDescription", "LO", "+", "PS3.3 C.7.3.1"),
     0x00081090: Attribute("ManufacturerModelName", "LO", "3", "PS3.3 C.7.5.1"),
@@ -162,12 +161,6 @@ CONTRIBUTION = {
     0x0040A170: Attribute("PurposeOfReferenceCodeSequence", "SQ", "1", "PS3.3 C.12.1"),
 }
 """An item of Contributing Equipment Sequence: a step of the conversion."""
-
-CODING_SCHEME = {
-    0x00080102: Attribute("CodingSchemeDesignator", "SH", "1", "PS3.3 C.12.1"),
-    0x00080115: Attribute("CodingSchemeName", "ST", "+", "PS3.3 C.12.1"),
-    0x00080116: Attribute("CodingSchemeResponsibleOrganization", "ST", "+", "PS3.3 C.12.1"),
-}
 
 GROUP = {
     0x003A0004: Attribute("WaveformOriginality", "CS", "1", "PS3.3 C.10.9", ("ORIGINAL", "DERIVED")),

@@ -44,13 +44,6 @@ def check_groups(dataset: Dataset) -> Iterator[Violation]:
         yield from _check_samples(where, group)
 
 
-def schemes_of_leads(dataset: Dataset) -> set[str]:
-    """Coding schemes of the channels' sources."""
-    groups = dataset[0x54000100].items if 0x54000100 in dataset else []
-    channels = [item for group in groups if 0x003A0200 in group for item in group[0x003A0200].items]
-    return {scheme for channel in channels if (scheme := _code(channel, 0x003A0208)[0])}
-
-
 def _integer(dataset: Dataset, tag: int) -> int | None:
     return dataset[tag].integer() if tag in dataset else None
 
@@ -147,7 +140,7 @@ def _code(channel: Dataset, tag: int) -> tuple[str, str]:
 
 
 def _check_codes(where: str, channel: Dataset) -> Iterator[Violation]:
-    """The lead code is one of CID 3001 with its own meaning and label, or a private one; the unit is the millivolt."""
+    """The lead code is one of CID 3001 with its own meaning and label; the unit is the millivolt."""
     yield from check_code(where, channel, 0x003A0208)
     yield from check_code(where, channel, 0x003A0209)
     yield from check_code(where, channel, 0x003A0211)
@@ -167,17 +160,9 @@ def _check_codes(where: str, channel: Dataset) -> Iterator[Violation]:
     meaning, label = text(channel[0x003A0208].items[0], 0x00080104), text(channel, 0x003A0203)
     where += "ChannelSourceSequence"
     source = "PS3.16 CID 3001"
-    if scheme == "MDC":
-        if code not in standard.LEADS:
-            yield Violation(where, f"{code!r} of MDC is not an ECG lead", source)
-            return
-    elif not scheme.startswith("99"):
-        yield Violation(
-            where, f"scheme {scheme!r} is neither MDC nor a private one (99…)", f"{source}; PS3.16 section 8"
-        )
-    elif not code == meaning == label:
-        message = f"private code {code!r}, Code Meaning {meaning!r} and Channel Label {label!r} are not the same name"
-        yield Violation(where, message, OURS)
+    if scheme != "MDC" or code not in standard.LEADS:
+        yield Violation(where, f"{code!r} of {scheme!r} is not an ECG lead", source)
+        return
     for name, value in (("Code Meaning", meaning), ("Channel Label", label)):
         named = standard.lead_of(value)
         if named and named != code:

@@ -31,7 +31,6 @@ class Channel(NamedTuple):  # a tuple, because shared attributes are looked up b
     sensitivity: str
     baseline: str
     skew: str = "0"
-    scheme: str = "MDC"
     modifier: str = ""
     status: str = ""
 

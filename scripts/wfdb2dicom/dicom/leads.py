@@ -3,6 +3,8 @@
 Code Meaning of limb, chest and Frank leads is ``Lead aVR``, the short form that ECG viewers recognise, rather than the
 context group's "aVR, augmented voltage, right", which several print in full or sort after V6 (measured with four
 viewers). The other leads have the context group's own words.
+
+A lead that the context group does not list is an unspecified lead, which it lists too: only its label tells it apart.
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ from typing import NamedTuple
 from wfdb2dicom.errors import LeadError
 
 MDC = "MDC"
-LOCAL_SCHEME = "99WFDB2DICOM"
-"""Coding scheme of leads that CID 3001 does not know; 99 marks private schemes (PS3.16 section 8.2)."""
+UNSPECIFIED = "2:0"
+"""Code of every lead that CID 3001 does not list."""
 
-_MAX_SH = 16  # characters of a Code Value and of a Channel Label, PS3.5 table 6.2-1
+_MAX_SH = 16  # characters of a Channel Label, PS3.5 table 6.2-1
 
 
 class Lead(NamedTuple):
@@ -28,7 +30,6 @@ class Lead(NamedTuple):
     label: str
     code: str
     meaning: str
-    scheme: str = MDC
     modifier: str = ""
 
 
@@ -161,8 +162,8 @@ def find(name: str, unknown: str = "error") -> Lead:
     name : str
         The signal's description.
     unknown : {"error", "local"}
-        How to treat a lead that CID 3001 does not know: raise an error, or give it a code of `LOCAL_SCHEME` with its
-        name as the value.
+        How to treat a lead that CID 3001 does not know: raise an error, or make it an `UNSPECIFIED` lead with its
+        name as the label.
 
     Raises
     ------
@@ -179,9 +180,9 @@ def find(name: str, unknown: str = "error") -> Lead:
     if unknown != "local":
         raise LeadError(
             f"signal {name!r} is not a lead of CID 3001 ({', '.join(_LEADS)}, monitoring leads such as MLII);"
-            " correct the header, or set unknown_leads: local to give it a private code"
+            " correct the header, or set unknown_leads: local to write it as an unspecified lead with this name"
         )
-    return _local(name.strip())
+    return _unspecified(name.strip())
 
 
 def find_all(names: Sequence[str], unknown: str = "error") -> list[Lead]:
@@ -190,7 +191,7 @@ def find_all(names: Sequence[str], unknown: str = "error") -> list[Lead]:
     Parameters
     ----------
     names, unknown
-        As for `find`. Equal names that get a private code are numbered: ``ECG 1``, ``ECG 2``.
+        As for `find`. Equal names of unspecified leads are numbered: ``ECG 1``, ``ECG 2``.
 
     Raises
     ------
@@ -199,14 +200,18 @@ def find_all(names: Sequence[str], unknown: str = "error") -> list[Lead]:
     """
     found = [find(name, unknown) for name in names]
     for place, lead in enumerate(found):
-        if lead.scheme != LOCAL_SCHEME and lead in found[:place]:
+        if lead.code != UNSPECIFIED and lead in found[:place]:
             raise LeadError(f"lead {lead.label} appears twice in the header; it cannot be known which one is right")
     return [
-        _local(text) if lead.scheme == LOCAL_SCHEME else lead for lead, text in zip(found, labels(names), strict=True)
+        _unspecified(text) if lead.code == UNSPECIFIED else lead
+        for lead, text in zip(found, labels(names), strict=True)
     ]
 
 
-def _local(name: str) -> Lead:
+def _unspecified(name: str) -> Lead:
     if not name or len(name) > _MAX_SH or "\\" in name or not name.isprintable():
-        raise LeadError(f"signal {name!r}: a private lead code has 1 to {_MAX_SH} printable characters, no backslash")
-    return Lead(name, name, name, LOCAL_SCHEME)
+        raise LeadError(
+            f"signal {name!r} is not a Channel Label: that has 1 to {_MAX_SH} printable characters, no backslash;"
+            " correct the header"
+        )
+    return Lead(name, UNSPECIFIED, "Unspecified lead")

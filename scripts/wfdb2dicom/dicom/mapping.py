@@ -260,7 +260,6 @@ def _channel(lead: leads.Lead, signal: Signal) -> Channel:
         label=lead.label,
         code=lead.code,
         meaning=lead.meaning,
-        scheme=lead.scheme,
         modifier=lead.modifier,
         sensitivity=decimal_string(1 / per_millivolt),
         baseline=decimal_string(-signal.baseline / per_millivolt),

@@ -63,7 +63,8 @@ class Options:
         The date (``YYYY-MM-DD``) of records without a known one, which then say that theirs was removed; "" to refuse
         them.
     unknown_leads : str
-        How to treat a lead that CID 3001 does not know: ``error``, or ``local`` to give it a private code.
+        How to treat a lead that CID 3001 does not know: ``error``, or ``local`` to write it as an
+        unspecified lead with the record's name.
     unknown_subject : str
         How to treat a record whose patient is not known: ``error``, or ``study`` to make the study's id the Patient ID.
     """

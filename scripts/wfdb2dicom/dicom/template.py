@@ -15,7 +15,7 @@ from wfdb2dicom.dicom import elements
 from wfdb2dicom.dicom.annotations import NO_SIGNAL, UNITS, Annotation
 from wfdb2dicom.dicom.attributes import Channel, InstanceAttributes, SharedAttributes
 from wfdb2dicom.dicom.elements import Attributes, Value
-from wfdb2dicom.dicom.leads import LOCAL_SCHEME, MDC, meaning_of
+from wfdb2dicom.dicom.leads import MDC, meaning_of
 from wfdb2dicom.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _MAX_ST = 1024
@@ -30,11 +30,6 @@ _EQUIPMENT = {
 # wfdb2dicom.dicom.stated_changes reads these and the step of held samples; it shares nothing with the encoder.
 _OMITTED = "Signals that are not an ECG were left out: "
 _SUBTRACTED = "Baselines were subtracted from the samples: "
-_LOCAL_CODES: Attributes = {
-    "CodingSchemeDesignator": LOCAL_SCHEME,
-    "CodingSchemeName": "Lead names that the WFDB record has and CID 3001 has not",
-    "CodingSchemeResponsibleOrganization": "wfdb2dicom",
-}
 DEIDENTIFICATION = "De-identified by the publisher of the WFDB data; dates shifted"
 UNDATED = "De-identified by the publisher of the WFDB data; dates removed"
 UNKNOWN_PATIENT = "The patient is not known: Patient ID is the id of the study"
@@ -57,7 +52,7 @@ def _channel_definition(channel: Channel, shared: SharedAttributes) -> Attribute
     }
     definition: dict[str, Value] = {
         "ChannelLabel": channel.label,
-        "ChannelSourceSequence": [_code(channel.code, channel.scheme, channel.meaning)],
+        "ChannelSourceSequence": [_code(channel.code, MDC, channel.meaning)],
         "ChannelSensitivity": channel.sensitivity,
         "ChannelSensitivityUnitsSequence": [_code("mV", "UCUM", "millivolt")],
         "ChannelSensitivityCorrectionFactor": "1",
@@ -148,13 +143,11 @@ def _file_meta(shared: SharedAttributes) -> dict[str, Value]:
 
 def _constants(shared: SharedAttributes) -> dict[str, Value]:
     """The shared attributes without the waveform."""
-    local = any(channel.scheme == LOCAL_SCHEME for channel in shared.channels)
     empty = ("AccessionNumber", "Manufacturer", "ReferringPhysicianName", "PatientName", "PatientBirthDate")
     return {
         **dict.fromkeys(empty, ""),
         **({} if shared.ascii else {"SpecificCharacterSet": "ISO_IR 192"}),
         "SOPClassUID": shared.sop_class.uid,
-        **({"CodingSchemeIdentificationSequence": [_LOCAL_CODES]} if local else {}),
         "Modality": "ECG",
         "StudyDescription": shared.sop_class.description,
         "SeriesDescription": shared.sop_class.description,
