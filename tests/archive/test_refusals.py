@@ -136,6 +136,16 @@ def test_the_word_of_an_archive_that_cannot_be_asked_is_not_called_confirmed(bat
     assert len(service.requests) == 1
 
 
+def test_a_request_is_that_of_the_conformance_statement(make_batch: MakeBatch, service: Service) -> None:
+    batch = make_batch(40)
+    service.uids = batch.uids()
+    run(batch, service.archive)
+    assert [len(uids) for uids in service.requests] == [32, 8]
+    for headers in service.headers:
+        assert headers["Content-Type"].startswith('multipart/related; type="application/dicom"')
+        assert headers["Accept"] == "application/dicom+json"
+
+
 @pytest.mark.parametrize("code", [200, 202, 409])
 def test_a_refused_object_is_its_own_row(batch: Batch, service: Service, code: int) -> None:
     bad, duplicate = batch.uids_in_order()[1], batch.uids_in_order()[2]
@@ -490,7 +500,9 @@ def test_every_known_status_has_words() -> None:
     assert answer_of_status(0x0999).detail == "refused (status 0999H)"
 
 
-@pytest.mark.parametrize("code", [0x0110, 0x0117, 0x0124, 0xA703, 0xA770, 0xA777, 0xA7FF, 0xA900, 0xC000, 0xC122, 0xCFFF])
+@pytest.mark.parametrize(
+    "code", [0x0110, 0x0117, 0x0124, 0xA703, 0xA770, 0xA777, 0xA7FF, 0xA900, 0xC000, 0xC122, 0xCFFF]
+)
 def test_a_failure_is_the_objects_refusal(code: int) -> None:
     answer = answer_of_status(code, "its words")
     assert answer.status == "refused"

@@ -16,7 +16,7 @@ from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.dicom.options import Options
 
 TWELVE = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")  # as MIMIC-IV-ECG orders them
-UNSPECIFIED = "ECG 1"  # is not a lead of CID 3001
+UNSPECIFIED = "CH1"  # is not a lead of CID 3001
 LEADS = {
     "12-lead": TWELVE,
     "general": (*TWELVE, "X", "Y", "Z", UNSPECIFIED),
