@@ -28,7 +28,7 @@ from wfdb2dicom.report import data, flags
 from wfdb2dicom.report.charts import bars
 from wfdb2dicom.report.data import SAMPLE, read_report_data
 from wfdb2dicom.report.flags import LISTED
-from wfdb2dicom.report.html import breakable, data_set, elapsed, time_unit
+from wfdb2dicom.report.html import breakable, breakable_paths, data_set, elapsed, option_text, time_unit
 from wfdb2dicom.report.pictures import pictures
 from wfdb2dicom.results.summary import table_name
 from wfdb2dicom.words import apart, share
@@ -294,6 +294,14 @@ def test_times_are_told_in_fitting_units() -> None:
 def test_a_path_may_break_behind_its_slashes_only() -> None:
     assert breakable("/a<b/c/") == "/<wbr>a&lt;b/<wbr>c/"
     assert breakable("") == ""
+    assert breakable_paths("Error: '/a.b/c d/1.dat' </b> and/or") == (
+        "Error: &#39;/a.b/<wbr>c d/<wbr>1.dat&#39; &lt;/b&gt; and/<wbr>or"
+    )
+
+
+def test_options_are_written_as_in_the_configuration() -> None:
+    values = (["columns", "comments"], True, 0.05, "2.25", {"host": "x"}, "")
+    assert [option_text(value) for value in values] == ["columns, comments", "true", "0.05", "2.25", '{"host": "x"}', ""]
 
 
 def test_every_flagged_study_is_in_the_csv(found, page: str, folder: Path) -> None:

@@ -22,11 +22,13 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
+from types import FrameType
 
 from wfdb2dicom.cli.startup import INTERRUPTED, WrongArguments
 from wfdb2dicom.cli.terminal import no_access
@@ -128,10 +130,26 @@ def run_snakemake(arguments: Sequence[str], configfiles: Sequence[Path] = ()) ->
         folder = Path(args.directory or ".")
         require_folder(folder)
         provide_cache(folder)
-        return 0 if args_to_api(args, parser) else 1
+        interrupts = note_interrupts()
+        return 0 if args_to_api(args, parser) else INTERRUPTED if interrupts else 1
     except KeyboardInterrupt:  # while Snakemake is imported or reads the workflow; later it sees to that itself
         print("interrupted: run the same command to resume", file=sys.stderr)
         return INTERRUPTED
+
+
+def note_interrupts() -> list[int]:
+    """A list that grows with each Ctrl-C: Snakemake, which ends its jobs then, does not say that it was one."""
+    seen: list[int] = []
+    handle = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        if callable(handle):
+            handle(number, frame)
+
+    if callable(handle):  # else it is ignored
+        signal.signal(signal.SIGINT, note)
+    return seen
 
 
 def _worth_reading(told: str) -> list[str]:

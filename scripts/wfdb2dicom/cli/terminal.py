@@ -147,8 +147,8 @@ class Terminal(logging.Formatter):
 def no_access(reason: str, file: str) -> str:
     """What to do where Snakemake itself cannot read or write a file."""
     return (
-        f"{reason}: {file!r}: make room or give yourself the right to read and write there, or run in a folder of your "
-        "own (--directory)"
+        f"{reason}: {os.path.abspath(file)!r}: make room or give yourself the right to read and write there, or run in "
+        "a folder of your own (--directory)"
     )
 
 

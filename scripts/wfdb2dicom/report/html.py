@@ -123,6 +123,8 @@ def render(summary: dict[str, Any], found: ReportData, drawn: list[Drawing], fla
     environment.filters["bytes"] = size_words
     environment.filters["elapsed"] = elapsed
     environment.filters["path"] = breakable
+    environment.filters["sentence"] = breakable_paths
+    environment.filters["option"] = option_text
     template = environment.from_string((here / "page.html.jinja").read_text(encoding="utf-8"))
     options = summary["options"]
     limit = options.get("max_failed")
@@ -159,7 +161,7 @@ def _charts(found: ReportData) -> dict[str, Markup]:
             )
         elif len(one.counts) > 1:
             made[one.key] = charts.bars(one.key, f"{one.title}: {_spoken(one.counts)}", one.counts)
-    if found.kinds:
+    if len(found.kinds) > 1:
         counts = [(entry["kind"], entry["count"]) for entry in found.kinds[:12]]
         made["kinds"] = charts.bars("kinds", f"Failures by kind: {_spoken(counts)}", counts)
     return {key: Markup(svg) for key, svg in made.items()}
@@ -192,6 +194,18 @@ def elapsed(seconds: float) -> str:
 def breakable(path: str) -> Markup:
     """A path that a browser breaks behind its slashes."""
     return Markup("<wbr>").join(part for part in re.split(r"(?<=/)", path) if part)
+
+
+def breakable_paths(sentence: str) -> Markup:
+    """A sentence that a browser breaks behind the slashes of its paths too."""
+    return Markup("<wbr>").join(re.split(r"(?<=[\w.]/)(?=[\w.])", sentence))
+
+
+def option_text(value: Any) -> str:
+    """The value of an option as the configuration has it."""
+    if isinstance(value, list):
+        return ", ".join(map(option_text, value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _spoken(counts: list[tuple[str, int]]) -> str:
