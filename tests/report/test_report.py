@@ -301,7 +301,8 @@ def test_a_path_may_break_behind_its_slashes_only() -> None:
 
 def test_options_are_written_as_in_the_configuration() -> None:
     values = (["columns", "comments"], True, 0.05, "2.25", {"host": "x"}, "")
-    assert [option_text(value) for value in values] == ["columns, comments", "true", "0.05", "2.25", '{"host": "x"}', ""]
+    texts = ["columns, comments", "true", "0.05", "2.25", '{"host": "x"}', ""]
+    assert [option_text(value) for value in values] == texts
 
 
 def test_every_flagged_study_is_in_the_csv(found, page: str, folder: Path) -> None:
