@@ -15,6 +15,7 @@ import yaml
 
 from wfdb2dicom.batches.plan import SMALLEST_BATCH, USUAL_BATCHES
 from wfdb2dicom.cli.run import run_snakemake, snakefile
+from wfdb2dicom.cli.startup import start
 from wfdb2dicom.inputs.configuration import beside
 
 
@@ -78,6 +79,7 @@ def jobs(checkpoint: int, workers: int) -> dict[str, Any]:
 
 def main() -> NoReturn:
     """Run the workflow; its exit status is ours."""
+    start()
     args = arguments()
     output = Path(args.output_csv).absolute()
     state = Path(beside(str(output), ".wfdb2dicom"))

@@ -121,6 +121,9 @@ def describe(error: BaseException) -> str:
     """The text of an error in the result CSV: ``{ExceptionType}: {message}`` on one line, all of it printable."""
     if isinstance(error, OSError) and error.strerror:
         message = error.strerror if error.filename is None else f"{error.strerror}: {error.filename!r}"
+    elif isinstance(error, UnicodeEncodeError):
+        lacking = error.object[error.start : error.end]
+        message = f"the locale's {error.encoding} lacks {lacking!r} of a path: set PYTHONUTF8=1, or a UTF-8 locale"
     else:
         message = str(error)
     name = "MemoryError" if isinstance(error, MemoryError) else type(error).__name__  # numpy has one of its own

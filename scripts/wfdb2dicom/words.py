@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+_LONGEST_LINE = 4000  # characters
+# Control characters except line feed and tab, and those that change the direction of a line.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
 
 def duration(seconds: float) -> str:
     """A duration in words: ``45 s``, ``12 min 30 s``, ``3 h 20 min``."""
@@ -58,3 +64,12 @@ def printable(text: str, longest: int = 1000) -> str:
     if len(text) > longest:
         text = f"{text[:longest]} …"
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+
+
+def shown(text: str) -> str:
+    """Text of several lines as a terminal may get it: without control characters, and no line without end."""
+    if len(text) > _LONGEST_LINE:
+        text = "\n".join(
+            line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]} …" for line in text.split("\n")
+        )
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)

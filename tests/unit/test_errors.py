@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from wfdb2dicom.errors import ConfigError, LeadError, OutputError, describe, mask_patient, stop_message, told
 from wfdb2dicom.records.source_file import Source
 from wfdb2dicom.system.regular_file import file_digest
+from wfdb2dicom.words import shown
 
 FOLDER = "files/p1000/p10000032/s40689238"
 
@@ -107,3 +109,45 @@ def test_a_program_prints_under_every_locale(project: Path, tmp_path: Path, loca
         [sys.executable, "-c", script], cwd=project / "scripts", env=os.environ | locale, capture_output=True
     )
     assert done.returncode == 0 and done.stdout.strip() == rb"\u2026 \u4e00", done.stderr
+
+
+def test_every_program_explains_itself_under_every_locale(project: Path) -> None:
+    script = (
+        "from wfdb2dicom.cli import main, startup; startup.start()\n"
+        "for name in (*main.COMMANDS, *main.STAGES):\n"
+        "    try: main.run([name, '--help'])\n"
+        "    except SystemExit as end: assert not end.code\n"
+    )
+    for words in (["-c", script], ["run_convert.py", "--help"]):
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=project / "scripts",
+            env=os.environ | {"PYTHONIOENCODING": "ascii"},
+            capture_output=True,
+        )
+        assert done.returncode == 0 and done.stdout.isascii(), done.stderr
+
+
+@pytest.mark.parametrize("command", ["info", "check", "convert"])
+def test_a_program_shows_no_control_characters_of_a_file(
+    project: Path, make_record: Callable[..., Path], tmp_path: Path, command: str
+) -> None:
+    """Names of leads, values of DICOM attributes and names of files may be made to control a terminal."""
+    record, run = make_record(folder="a\x1b[2Jb"), [sys.executable, str(project / "scripts" / "wfdb2dicom")]
+    header = record.parent / f"{record.name}.hea"
+    header.write_text(header.read_text().replace(" II\n", " II\x1b[2J\n"))
+    source = [str(record), str(tmp_path / "x.dcm")] if command == "convert" else [str(record)]
+    if command == "check":
+        source = [str(tmp_path / "a\x1b[2J.dcm")]
+        subprocess.run([*run, "convert", str(make_record("40689239")), source[0]], check=True, capture_output=True)
+        content = Path(source[0]).read_bytes()
+        Path(source[0]).write_bytes(content.replace(b"CS\x04\0ECG ", b"CS\x04\0E\x1b[2"))
+    done = subprocess.run([*run, command, *source], capture_output=True)
+    said = done.stdout + done.stderr
+    assert rb"\x1b[2" in said and b"\x1b" not in said, said
+
+
+def test_what_is_shown_is_bounded_line_by_line() -> None:
+    assert shown("a\n" + "x" * 5_000_000 + "\nb") == "a\n" + "x" * 4000 + " …\nb"
+    assert shown("a\tb\n" * 2000) == "a\tb\n" * 2000
+    assert shown("\u202eabc\r\x9b") == r"\u202eabc\r\x9b"

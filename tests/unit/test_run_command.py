@@ -153,6 +153,11 @@ def test_of_a_study_that_does_not_exist_only_our_own_words_are_shown() -> None:
     assert Terminal(lambda: "").format(_error(f"{words}Wildcards:\n  record=1\nTraceback:")) == "error: no study"
 
 
+def test_no_foreign_text_controls_the_terminal() -> None:
+    said = Terminal(lambda: "").format(_error("no \x1b[2Jfile\n  of \x07 it"))
+    assert said == "error: no \\x1b[2Jfile\n  of \\x07 it"
+
+
 class Event(Enum):
     """Of Snakemake's, the one of each job."""
 

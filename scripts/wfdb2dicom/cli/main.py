@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from wfdb2dicom import __version__
-from wfdb2dicom.cli.startup import INTERRUPTED, WrongArguments, exit_without_cleaning, start
+from wfdb2dicom.cli.startup import INTERRUPTED, WrongArguments, exit_without_cleaning, show_foreign_text, start
 
 COMMANDS = {
     "convert": "convert one WFDB record to a DICOM file",
@@ -113,6 +113,8 @@ def run(arguments: list[str]) -> int:
 def main() -> NoReturn:
     """Run the subcommand of the command line, and exit."""
     start()
+    if sys.argv[1:2] != ["run"]:  # Snakemake colours its messages, and `wfdb2dicom.cli.terminal` sees to them
+        show_foreign_text()
     try:
         status = run(sys.argv[1:])
     except KeyboardInterrupt:

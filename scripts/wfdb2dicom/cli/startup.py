@@ -11,6 +11,8 @@ from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import NoReturn
 
+from wfdb2dicom.words import shown
+
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 
 
@@ -29,6 +31,33 @@ def start() -> None:
             stream.reconfigure(errors="backslashreplace")
     gc.disable()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+class _Shown(io.TextIOWrapper):
+    """A stream for a terminal or log: whatever is printed, foreign text cannot control the terminal or flood it."""
+
+    def write(self, text: str) -> int:
+        """Write all of it, in the form that may be shown."""
+        super().write(shown(text))
+        return len(text)
+
+
+def show_foreign_text() -> None:
+    """Have all that this program prints pass through `wfdb2dicom.words.shown`: names of leads, files, servers."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if type(stream) is io.TextIOWrapper:
+            setattr(
+                sys,
+                name,
+                _Shown(
+                    stream.buffer,
+                    encoding=stream.encoding,
+                    errors=stream.errors,
+                    line_buffering=stream.line_buffering,
+                    write_through=stream.write_through,
+                ),
+            )
 
 
 def exit_without_cleaning(status: int) -> NoReturn:

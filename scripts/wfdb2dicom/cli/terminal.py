@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wfdb2dicom.batches.preview import Preview
 
+from wfdb2dicom.words import shown
+
 _MOST_FAILURES = 8  # failed jobs that are shown; the others are counted
 _MOST_LINES = 3  # of each
 # Where in the workflow an error was raised, and what `Terminal.end` says better.
@@ -73,7 +75,10 @@ class Terminal(logging.Formatter):
         return _event(record) not in ("JOB_INFO", "GROUP_INFO", "SHELLCMD", "PROGRESS", "JOB_FINISHED")
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line for a record; "" for none."""
+        """The line for a record; "" for none. Foreign text, of a log for example, does not control the terminal."""
+        return shown(self._words(record))
+
+    def _words(self, record: logging.LogRecord) -> str:
         message = str(record.msg or "")
         if message.startswith("Terminating processes on user request"):
             self._interrupted = True
