@@ -67,6 +67,13 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Fault]], None]
     return inject
 
 
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60  # a busy machine is not a failure
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
 def die(by: int) -> None:
     faulthandler.disable()  # the death is meant; no trace of it in the test's output
     os.kill(os.getpid(), by)
@@ -167,10 +174,20 @@ def test_the_timeout_is_for_all_steps_of_a_study_together(make_plan, tmp_path: P
 def test_what_a_disk_that_is_synced_holds_up_is_no_studys_fault(
     make_plan, tmp_path: Path, fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = make_plan(90)
-    fault({"40000060": lambda: time.sleep(1.4)})  # begins while the supervisor waits for the disk
+    plan, begun = make_plan(90), tmp_path / "begun"
+
+    def study() -> None:
+        begun.touch()
+        time.sleep(1.4)
+
+    def sync(fd: int) -> None:
+        if not begun.exists():  # the first time: the study begins while the supervisor waits for the disk
+            wait_for(begun.exists)
+            time.sleep(1.2)
+
+    fault({"40000060": study})
     monkeypatch.setattr(stable_storage, "_PORTION", 40)
-    monkeypatch.setattr(stable_storage, "sync_file_system", lambda fd: time.sleep(0.9))
+    monkeypatch.setattr(stable_storage, "sync_file_system", sync)
     job.run(plan, tmp_path / "r.tsv", timeout=1.0)
     assert set(outcomes(tmp_path / "r.tsv").values()) == {"converted"}
 
@@ -317,37 +334,30 @@ def slow_job(plan: Path, receipt: Path, delay: str, options: str = "") -> subpro
 
 
 def until_a_dicom_is_there(folder: Path) -> None:
-    deadline = time.monotonic() + 20
-    while not any(folder.rglob("*.dcm")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: any(folder.rglob("*.dcm")))
 
 
 def test_a_killed_supervisor_takes_its_workers_with_it(make_plan, tmp_path: Path) -> None:
     plan = make_plan(4)
     job = slow_job(plan, tmp_path / "r.tsv", "time.sleep(600)", "workers=2")
-    children: list[str] = []
-    deadline = time.monotonic() + 20
-    while len(children) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-        children = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
-    assert len(children) == 2
+    known = Path(f"/proc/{job.pid}/task/{job.pid}/children")
+    wait_for(lambda: len(known.read_text().split()) == 2)
+    children = known.read_text().split()
     job.kill()
     job.wait()
-    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
 
 
 def test_a_job_that_is_stopped_and_continued_calls_no_study_late(make_plan, tmp_path: Path) -> None:
-    plan = make_plan(12)
-    # Of its own time, of which none passes while it is stopped.
-    busy = "end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
-    job = slow_job(plan, tmp_path / "r.tsv", busy, "timeout=1.0")
-    until_a_dicom_is_there(tmp_path)
+    plan, begun, go = make_plan(12), tmp_path / "begun", tmp_path / "go"
+    waits = f"Path({str(begun)!r}).touch()\nwhile not Path({str(go)!r}).exists(): time.sleep(0.01)"
+    job = slow_job(plan, tmp_path / "r.tsv", waits, "timeout=2.0")
+    wait_for(begun.exists)
     os.killpg(job.pid, signal.SIGSTOP)  # Ctrl-Z
-    time.sleep(3)
+    time.sleep(4)
+    go.touch()
     os.killpg(job.pid, signal.SIGCONT)
-    assert job.wait(30) == 0
+    assert job.wait(60) == 0
     assert set(outcomes(tmp_path / "r.tsv").values()) == {"converted"}
 
 

@@ -27,7 +27,7 @@ from wfdb2dicom.system.stable_storage import StableStorage
 
 _DEATH_SECONDS = 5.0
 _LOOK_SECONDS = 1.0  # at most so long no deadline is looked at
-_STOPPED_SECONDS = 1.0  # a wait that takes so much longer than asked for was no wait of this process's own
+_STOPPED_SECONDS = 1.0  # looks at the deadlines that are so much further apart than wanted: this process was stopped
 _MOST_EARLY_DEATHS = 4  # workers in a row that may die before their first study, which no study is to blame for
 _CHUNK = 64  # studies handed to a worker at once; the next chunk waits in its pipe while it works
 # Forking costs a millisecond and shares what is imported; where fork is unsafe a fresh interpreter is started.
@@ -98,6 +98,7 @@ class Supervisor:
         self._waiting: deque[int] = deque()
         self._early_deaths = 0  # workers in a row that died before their first study
         self._listening = 0.0  # since when: no study is to blame for waiting while a disk is synced
+        self._looked = time.monotonic()  # when it last looked at the deadlines
 
     def run(self, todo: list[int], workers: int) -> None:
         """Have the studies of these numbers converted by so many workers.
@@ -142,13 +143,12 @@ class Supervisor:
             return
         # Not until the deadline of the studies under way now: one may follow that has used up half of its time.
         patience = min(_LOOK_SECONDS, self._timeout / 8) if self._timeout else None
-        asleep = time.monotonic()
-        ready = wait(list(busy), patience)
-        if patience and time.monotonic() - asleep > patience + _STOPPED_SECONDS:
-            self._listening = time.monotonic()  # this process was stopped (Ctrl-Z, Slurm), and so were the workers
-        for connection in ready:
+        for connection in wait(list(busy), patience):
             self._receive(busy[connection])
         now = time.monotonic()
+        if patience and now - self._looked > patience + _STOPPED_SECONDS:
+            self._listening = now  # this process was stopped (Ctrl-Z, Slurm), wherever it was, and so were the workers
+        self._looked = now
         for worker in busy.values():
             late = self._timeout and now - max(self._listening, worker.since) >= self._timeout
             if late and worker in self._workers and worker.pending and not worker.connection.poll():
