@@ -16,6 +16,7 @@ from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import ConfigError, OutputError
 from wfdb2dicom.results import aggregate
 from wfdb2dicom.system import current_run
+from wfdb2dicom.system.output_tree import OutputTree
 from wfdb2dicom.system.whole_file import replace_file
 
 from .helpers import ENVIRONMENT, SCRIPTS, contents, make_tree
@@ -132,8 +133,6 @@ def test_an_aggregate_that_outlives_its_run_leaves_the_results_of_the_next_alone
 def test_a_dicom_of_an_earlier_run_does_not_take_the_place_of_a_later_one(
     tmp_path: Path, begin: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wfdb2dicom.system.output_tree import OutputTree
-
     first = begin()
     tree = OutputTree(str(tmp_path / "dicom"))
     tree.write("1.dcm", b"of the first run")
@@ -156,6 +155,26 @@ def test_a_run_begins_only_between_the_proof_of_a_process_and_its_rename(
     begin()
     replace_file(tmp_path / "results/x", b"of this run")
     assert (tmp_path / "results/x").read_bytes() == b"of this run"
+
+
+def test_a_run_does_not_begin_while_a_dicom_takes_its_place(
+    tmp_path: Path, begin: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On storage that does not answer the rename itself hangs, after the proof."""
+    begin()
+    tree = OutputTree(str(tmp_path / "dicom"))
+    monkeypatch.setattr(current_run, "_PATIENCE", 0.2)
+    rename, refused = os.rename, []
+
+    def hanging(*names: str, **folders: int) -> None:
+        with pytest.raises(ConfigError, match="is stopped while it writes a file: end it"):
+            begin()
+        refused.append(names)
+        rename(*names, **folders)
+
+    monkeypatch.setattr(os, "rename", hanging)
+    tree.write("1.dcm", b"of the first run")
+    assert len(refused) == 1
 
 
 def test_without_a_run_there_is_nothing_to_prove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

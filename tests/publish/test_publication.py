@@ -14,10 +14,11 @@ from demo_run import convert_demo
 from wfdb2dicom.batches.rerun_token import store_results
 from wfdb2dicom.batches.tables import read_receipt, write_receipt
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
-from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.publish import source
+from wfdb2dicom.errors import ConfigError, OutputError
+from wfdb2dicom.publish import publication, source
 from wfdb2dicom.publish.tables import publishable
 from wfdb2dicom.publish.wholeness import NotWhole
+from wfdb2dicom.system import current_run
 
 from .conftest import GIVEN, Publisher, content
 
@@ -177,6 +178,47 @@ def test_files_of_others_are_not_replaced(publish_demo: Publisher, name: str) ->
     with pytest.raises(ConfigError, match=rf"dicom/{name} is not what publish wrote"):
         publish_demo()
     assert content(Path("dicom")) == {name: b"mine"}
+
+
+def test_what_outlives_its_run_leaves_the_files_of_a_later_one_alone(
+    publish_demo: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(current_run.VARIABLE, "")
+    current_run.begin(Path("results/.run"))
+    first, write = os.environ[current_run.VARIABLE], publication.croissant
+
+    def write_while_a_later_run_begins(*args: Any) -> bytes:
+        current_run.begin(Path("results/.run"))
+        monkeypatch.setenv(current_run.VARIABLE, first)
+        current_run._run.cache_clear()
+        return write(*args)
+
+    monkeypatch.setattr(publication, "croissant", write_while_a_later_run_begins)
+    try:
+        with pytest.raises(OutputError, match="a later run has begun"):
+            publish_demo()
+    finally:
+        monkeypatch.setenv(current_run.VARIABLE, "")
+        current_run._run.cache_clear()
+    assert content(Path("dicom")) == {}
+
+
+def test_a_process_that_outlives_its_run_finds_its_folder_gone(
+    publish_demo: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It must not write into the folder of the next one, whose files are digested and renamed meanwhile."""
+    write = publication.croissant
+
+    def write_while_another_publishes(*args: Any) -> bytes:
+        monkeypatch.setattr(publication, "croissant", write)
+        publish_demo()
+        return write(*args)
+
+    monkeypatch.setattr(publication, "croissant", write_while_another_publishes)
+    with pytest.raises(FileNotFoundError):
+        publish_demo()
+    assert content(Path("dicom")).keys() == FILES
+    assert not list(Path("dicom").glob(".*"))
 
 
 def test_a_data_card_that_was_edited_is_not_replaced(publish_demo: Publisher) -> None:

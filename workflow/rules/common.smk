@@ -25,10 +25,12 @@ from wfdb2dicom.cli.statusline import Display
 from wfdb2dicom.inputs.studies import path_prefix
 from wfdb2dicom.system.regular_file import read_file, refuse_irregular
 from wfdb2dicom.system.whole_file import replace_file
+from wfdb2dicom.words import shown
 
 STARTED = time.time()
 PLANS = Path("results/plan")
 RECEIPTS = Path("results/receipts")
+LOCK = Path("results/.lock")
 PLAN_OPTIONS = Path("results/.plan_options.json")
 DISPLAY = Display(ProgressReader(PLANS, RECEIPTS, Path("results/progress")), sys.stderr)
 
@@ -44,18 +46,23 @@ def refuse_prefix(*paths):
             )
 
 
+def may_write():
+    """Whether this process writes the tables that it reads: the main one does, unless another run is using the folder."""
+    return workflow.is_main_process and not lock.is_held(LOCK)
+
+
 def tables_in_wfdb_dir(options):
     """The tables that are found in the data set, folder or ZIP; the run says which."""
-    found = find_tables(options, extract=workflow.is_main_process)
+    found = find_tables(options, extract=may_write())
     if workflow.is_main_process:
         for key, path in found.items():
-            print(f"{key}: {options[key]} is taken from {options['wfdb_dir']}", file=sys.stderr)
+            print(shown(f"{key}: {options[key]} is taken from {options['wfdb_dir']}"), file=sys.stderr)
     return found
 
 
 def studies_of_records(options, found):
     """The study CSV that takes the place of a RECORDS, written by the process that decides what to run."""
-    made = records_csv.studies_of_records(options, found.get("input_csv", ""), write=workflow.is_main_process)
+    made = records_csv.studies_of_records(options, found.get("input_csv", ""), write=may_write())
     return {"input_csv": made} if made else {}
 
 
@@ -191,7 +198,7 @@ def are_noted():
 def is_alone():
     """Whether no other run uses the working directory, which this one then holds; `onstart` refuses one that is not."""
     try:
-        lock.hold(Path("results/.lock"))
+        lock.hold(LOCK)
     except (ConfigError, OSError):
         return False
     return True
@@ -289,7 +296,7 @@ def hold_lock():
     """Refuse a second run in the same working directory, and stop what is left of an earlier one."""
     try:
         refuse_irregular("results")
-        lock.hold(Path("results/.lock"))
+        lock.hold(LOCK)
         current_run.begin(Path("results/.run"))
     except ConfigError as error:
         raise WorkflowError(str(error)) from None

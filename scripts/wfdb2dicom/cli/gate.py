@@ -10,13 +10,11 @@ example:
 """
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 
-from wfdb2dicom.results.summary import failure_message, summary_text
-from wfdb2dicom.system.regular_file import read_file
+from wfdb2dicom.results.summary import failure_message, read_summary, summary_text
 from wfdb2dicom.system.whole_file import replace_file
 
 
@@ -31,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge."""
-    summary = json.loads(read_file(args.summary))
+    summary = read_summary(args.summary)
     page = f"\nreport: {os.path.join(args.folder, args.report)}" if args.report else ""
     text = summary_text(summary, args.max_failed, args.folder) + page
     print(text)

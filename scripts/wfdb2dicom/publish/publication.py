@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,12 @@ from wfdb2dicom.publish.figures import count
 from wfdb2dicom.publish.source import LICENSE, Source, read_source
 from wfdb2dicom.publish.tables import MANIFEST, RECORDS, SUMS, publishable, write_manifest, write_records, write_sums
 from wfdb2dicom.publish.wholeness import NotWhole, require_whole
-from wfdb2dicom.results.summary import too_many_failed
+from wfdb2dicom.results.summary import read_summary, too_many_failed
+from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.paths import is_zip, stamp_of
-from wfdb2dicom.system.regular_file import file_digest, read_file
+from wfdb2dicom.system.regular_file import file_digest
 
-_STAGING = ".publication"  # in dcm_dir, so that its files can be renamed into place
+_STAGING = ".publication-"  # begins the name of a folder in dcm_dir, from which files can be renamed into place
 
 
 @dataclass(frozen=True)
@@ -106,17 +108,28 @@ def publish(options: PublishOptions) -> Publication:
     plan_options, _ = read_plan(min(options.plans.glob("*.tsv")))
     summary["versions"] |= {"DICOM encoding": plan_options["encoding_version"]}
     table = publishable(options.manifest, options.dcm_dir)
-    staging = Path(options.dcm_dir, _STAGING)
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    try:
+    with _staging(Path(options.dcm_dir)) as staging:
         digests = _write_all(staging, table, source, summary)
         publication = _take_places(staging, digests, state, table)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     zip_known = {"stamp": stamp_of(options.wfdb_dir), "sha256": source.zip_sha256} if is_zip(options.wfdb_dir) else {}
     state.store("published", files=digests, zip=zip_known)
     return publication
+
+
+@contextmanager
+def _staging(dcm_dir: Path) -> Iterator[Path]:
+    """A folder of this process alone, removed at the end; those that killed ones left behind are removed now.
+
+    What outlives a run that was killed finds its folder gone, so it writes nothing into that of a later one.
+    """
+    with current_run():
+        for left in dcm_dir.glob(f"{_STAGING}*"):
+            shutil.rmtree(left, ignore_errors=True)
+    staging = dcm_dir / os.path.basename(tempfile.mkdtemp(prefix=_STAGING, dir=dcm_dir))
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _whole_summary(options: PublishOptions) -> dict[str, Any]:
@@ -125,7 +138,7 @@ def _whole_summary(options: PublishOptions) -> dict[str, Any]:
     for path in (options.manifest, options.summary):
         if not path.exists() or (options.digests and written.get(str(path)) != file_digest(path)):
             raise NotWhole(f"{path} is not what the last run wrote: run the workflow first, then publish")
-    summary: dict[str, Any] = json.loads(read_file(options.summary))
+    summary = read_summary(options.summary)
     made_in = summary["options"].get("dcm_dir", options.dcm_dir)
     if made_in != options.dcm_dir:
         raise NotWhole(
@@ -188,7 +201,8 @@ def _take_places(staging: Path, digests: Mapping[str, str], state: TokenFile, ta
     written = [name for name, digest in digests.items() if now.get(name) != digest]
     for name in written:
         _sync(staging / name)
-        os.replace(staging / name, folder / name)
+        with current_run():
+            os.replace(staging / name, folder / name)
     return Publication(str(folder), table.num_rows - table["dcm_path"].null_count, written)
 
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from wfdb2dicom.inputs.studies import path_prefix
+from wfdb2dicom.results.manifest import read_manifest
 
 MANIFEST = "manifest.parquet"
 RECORDS = "RECORDS"
@@ -38,9 +39,7 @@ def publishable(manifest: Path, dcm_dir: str) -> pa.Table:
     pyarrow.Table
         In the order of records and studies, however the run was divided into batches.
     """
-    with pq.ParquetFile(manifest) as file:
-        table = file.read()
-    table = table.sort_by([("record", "ascending"), ("study_id", "ascending")])
+    table = read_manifest(manifest).sort_by([("record", "ascending"), ("study_id", "ascending")])
     prefix = path_prefix(dcm_dir)
     paths = pc.utf8_slice_codeunits(table["dcm_path"], len(prefix)) if prefix else table["dcm_path"]
     kinds = pc.list_element(pc.split_pattern(table["error"], ":", max_splits=1), 0)

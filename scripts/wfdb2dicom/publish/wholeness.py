@@ -13,8 +13,6 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from wfdb2dicom.batches.tables import (
     PlanRow,
     ReceiptRow,
@@ -26,6 +24,7 @@ from wfdb2dicom.batches.tables import (
 )
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.studies import path_prefix
+from wfdb2dicom.results.manifest import read_manifest
 from wfdb2dicom.system.paths import stamp_of
 from wfdb2dicom.system.pool import map_in_order, process_count, studies_in
 
@@ -118,8 +117,7 @@ def _digest_of_receipt(planned: Sequence[PlanRow], rows: Sequence[ReceiptRow]) -
 
 def _digests_of_manifest(manifest: Path, lengths: Sequence[int]) -> Iterator[str]:
     """A digest for each batch, whose rows follow one another."""
-    with pq.ParquetFile(manifest) as file:
-        table = file.read(columns=["study_id", "sha256"])
+    table = read_manifest(manifest, ["study_id", "sha256"])
     start = 0
     for length in lengths:
         rows = table.slice(start, length).to_pydict()
@@ -140,8 +138,8 @@ def _require_no_others(dcm_dir: str, objects: int, manifest: Path, processes: in
     if found == objects:
         return
     prefix = path_prefix(dcm_dir)
-    with pq.ParquetFile(manifest) as file:
-        known = {(path or "").removeprefix(prefix) for path in file.read(columns=["dcm_path"])["dcm_path"].to_pylist()}
+    paths = read_manifest(manifest, ["dcm_path"])["dcm_path"].to_pylist()
+    known = {(path or "").removeprefix(prefix) for path in paths}
     others = {os.path.relpath(path, dcm_dir) for path in _objects_below(dcm_dir)} - known
     # Not the whole paths, which may name patients; find shows where a file lies.
     examples = "\n".join(f"  {'/'.join(path.split('/')[-2:])}" for path in sorted(others)[:EXAMPLES])

@@ -7,7 +7,6 @@ another file of the same name.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from math import ceil
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from wfdb2dicom.errors import HeaderError, PathError, SignalError
 from wfdb2dicom.records.header import Header
 from wfdb2dicom.records.source_file import Source
 from wfdb2dicom.system.paths import is_below
+from wfdb2dicom.system.regular_file import DESCRIPTORS
 
 
 class Format(NamedTuple):
@@ -43,7 +43,6 @@ FORMATS = {
     "516": Format(0, 1),
     "524": Format(0, 1),
 }
-_DESCRIPTORS = "/proc/self/fd" if sys.platform.startswith("linux") else "/dev/fd"
 # FLAC compresses a flat line without limit, so memory is bounded by the size of the file. Real ECGs shrink to a third.
 _MOST_UNPACKED, _MOST_PACKED = 64 << 20, 100  # bytes that are always allowed, and bytes per byte of the file
 
@@ -171,7 +170,7 @@ def _check_compressed(source: Source, header: Header, signals: Sequence[int], fr
     if frames is None:
         raise HeaderError(f"the header of {path} states no number of samples, which compressed signals need; add it")
     try:
-        about = soundfile.info(f"{_DESCRIPTORS}/{source.fd}")
+        about = soundfile.info(f"{DESCRIPTORS}/{source.fd}")
     except RuntimeError as error:
         raise SignalError(f"{path} is not a FLAC file: {error}; fetch it again") from error
     needed = frames * (_width(header, signals) // len(signals)) + header.storage[signals[0]].byte_offset
@@ -205,6 +204,6 @@ def _decode(source: Source, header: Header, signals: Sequence[int], frames: int)
     initial = [header.signals[n].initial_value or 0 for n in signals]
     none = [0] * len(signals)  # samples are not shifted: DICOM states the skew
     read = _rd_dat_signals(
-        str(source.fd), _DESCRIPTORS, None, fmt, len(signals), frames, offset, rates, none, initial, 0, frames
+        str(source.fd), DESCRIPTORS, None, fmt, len(signals), frames, offset, rates, none, initial, 0, frames
     )
     return dict(zip(signals, read, strict=True))

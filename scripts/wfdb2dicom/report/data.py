@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from wfdb2dicom.batches.tables import read_run
 from wfdb2dicom.report.flags import LISTED, Flag, Row, flags, listed
+from wfdb2dicom.results.manifest import read_manifest
 from wfdb2dicom.results.summary import error_kind
 from wfdb2dicom.words import share
 
@@ -99,8 +99,7 @@ def read_report_data(manifest: Path, receipts: Path) -> ReportData:
     receipts : Path
         Folder of the receipts; only their first lines are read.
     """
-    with pq.ParquetFile(manifest) as file:  # read_table would import what a folder of files needs
-        table = file.read(columns=[name for name in _COLUMNS if name in file.schema_arrow.names])
+    table = read_manifest(manifest, _COLUMNS)
     failed = table.filter(pc.is_valid(table["error"]))
     done = table.filter(pc.is_null(table["error"]))
     kinds = _kinds(failed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,8 +17,7 @@ from wfdb2dicom.report.data import EXAMPLES, ReportData, read_report_data
 from wfdb2dicom.report.flags import LISTED, Flag, Row
 from wfdb2dicom.report.pictures import Picture, pictures
 from wfdb2dicom.results.remedies import remedy
-from wfdb2dicom.results.summary import failure_message, size_words, table_name
-from wfdb2dicom.system.regular_file import read_file
+from wfdb2dicom.results.summary import failure_message, read_summary, size_words, table_name
 from wfdb2dicom.system.whole_file import replace_file, text_of, whole_file
 from wfdb2dicom.words import duration, share
 
@@ -60,7 +58,7 @@ class Drawing:
 
 def write_report(options: ReportOptions) -> Path:
     """Write the report; the file takes its name when it is complete."""
-    summary = json.loads(read_file(options.summary))
+    summary = read_summary(options.summary)
     if options.max_failed is not None:
         summary["options"]["max_failed"] = options.max_failed
     found = read_report_data(options.manifest, options.receipts)

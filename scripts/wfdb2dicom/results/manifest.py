@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wfdb2dicom.batches.tables import PlanRow, ReceiptRow
+from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, TableError
 from wfdb2dicom.inputs.studies import path_prefix
+from wfdb2dicom.system.regular_file import DESCRIPTORS, open_regular
 
 _TEXT, _NAMES = pa.string(), pa.list_(pa.string())
 COLUMNS = (  # name, type, meaning
@@ -63,6 +66,27 @@ _COUNTS = ("n_samples", "n_channels")
 _LISTS = ("unused_times", "flat_leads", "warnings", "omitted_signals")
 
 _TIME_LENGTH = len("YYYY-MM-DD HH:MM:SS")
+
+
+def read_manifest(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """The manifest of a run, or some of its columns; those that it lacks are left out.
+
+    Raises
+    ------
+    TableError
+        When it is not a Parquet file.
+    OSError
+        When it cannot be read.
+    """
+    descriptor = open_regular(path)
+    try:
+        with pa.OSFile(f"{DESCRIPTORS}/{descriptor}") as stream, pq.ParquetFile(stream) as file:
+            known = file.schema_arrow.names
+            return file.read(columns=None if columns is None else [name for name in columns if name in known])
+    except pa.ArrowInvalid as error:
+        raise TableError(f"{path} is damaged ({error}); delete it and run again") from error
+    finally:
+        os.close(descriptor)
 
 
 class ManifestWriter:

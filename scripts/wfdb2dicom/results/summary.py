@@ -11,19 +11,38 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from wfdb2dicom import __version__
-from wfdb2dicom.batches.tables import PlanRow, ReceiptRow
+from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, TableError
 from wfdb2dicom.errors import mask_patient
 from wfdb2dicom.inputs.records_list import RECORDS
 from wfdb2dicom.inputs.zip_copies import COPIES
 from wfdb2dicom.results.remedies import remedy
+from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.words import apart, counted, part_of
 
 FREQUENT = 5  # kinds of error that a summary names
 LEAST_DIFFERENCE = 60  # seconds between header and ecg_time: MIMIC-IV-ECG's headers have no seconds
 _PACKAGES = ("pydicom", "wfdb", "numpy", "pandas", "pyarrow", "snakemake")
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """The summary of a run, as `OutcomeCounts.summary` gives it.
+
+    Raises
+    ------
+    TableError
+        When the file is damaged.
+    """
+    try:
+        summary = json.loads(read_file(path))
+    except ValueError:
+        summary = None
+    if not (isinstance(summary, dict) and "studies" in summary):
+        raise TableError(f"{path} is not the summary of a run; delete it and run again")
+    return summary
 
 
 def error_kind(error: str) -> str:

@@ -16,36 +16,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from wfdb2dicom.errors import ConfigError, OutputError
-from wfdb2dicom.system.regular_file import open_regular, read_file, read_fully, write_fully
+from wfdb2dicom.system.regular_file import open_regular, read_fully, write_fully
 
 VARIABLE = "WFDB2DICOM_CURRENT_RUN"  # in the environment of jobs: the run's id, a colon, the absolute path of the file
 _PATIENCE = 10.0  # seconds that a new run waits for a process that is renaming a file
 
 
-class _Run:
-    """The run to which this process belongs."""
+class _Run(NamedTuple):
+    """The run to which this process belongs, and the file that holds the id of the current one."""
 
-    def __init__(self, run_id: str, path: str) -> None:
-        self.id, self.path = run_id.encode(), path
-        self._seen: tuple[int, int] | None = None  # how the file looked when it held the id
-
-    def require(self) -> None:
-        """Raise OutputError unless the file holds the id; the file is read again only when it looks different."""
-        try:
-            status = os.stat(self.path)
-            look = (status.st_ino, status.st_mtime_ns)
-            if look == self._seen:
-                return
-            content = read_file(self.path)
-        except FileNotFoundError:
-            content = b""
-        except OSError:  # storage that does not answer says nothing
-            return
-        if content != self.id:
-            raise self.outlived()
-        self._seen = look
+    id: bytes
+    path: str
 
     def outlived(self) -> OutputError:
         folder = os.path.dirname(self.path)
@@ -57,7 +41,7 @@ class _Run:
 @cache
 def _run() -> _Run | None:
     run_id, _, path = os.environ.get(VARIABLE, "").partition(":")
-    return _Run(run_id, path) if path else None
+    return _Run(run_id.encode(), path) if path else None
 
 
 def begin(path: Path) -> None:
@@ -77,9 +61,9 @@ def begin(path: Path) -> None:
     run_id = secrets.token_hex(8)
     descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
     try:
-        _wait_for_renames(descriptor, path)
         os.ftruncate(descriptor, 0)
-        write_fully(descriptor, run_id.encode())
+        write_fully(descriptor, run_id.encode())  # first: none that comes after this waits for its turn
+        _wait_for_renames(descriptor, path)
     finally:
         os.close(descriptor)
     os.environ[VARIABLE] = f"{run_id}:{path.absolute()}"
@@ -103,21 +87,18 @@ def _wait_for_renames(descriptor: int, path: Path) -> None:
             return
 
 
-def require() -> None:
-    """Prove that this process belongs to the current run; outside of a run there is nothing to prove.
+@contextmanager
+def current_run() -> Iterator[None]:
+    """A block during which no later run begins; outside of a run there is nothing to prove.
+
+    Every file is renamed into place in such a block: a process that is stopped between a proof and its rename, or whose
+    rename hangs, would otherwise put its file in the place of that of a later run.
 
     Raises
     ------
     OutputError
         When a later run has begun.
     """
-    if run := _run():
-        run.require()
-
-
-@contextmanager
-def current_run() -> Iterator[None]:
-    """A block during which no later run begins; raises OutputError, as `require`, where one has begun."""
     run = _run()
     if run is None:
         yield

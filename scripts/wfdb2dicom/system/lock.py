@@ -59,3 +59,22 @@ def hold(path: Path) -> bool:
     os.ftruncate(descriptor, 0)
     write_fully(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {now}\n".encode())
     return True
+
+
+def is_held(path: Path) -> bool:
+    """Whether another process holds the lock; it does not count as held where that cannot be known."""
+    if os.path.abspath(path) in _held:
+        return False
+    try:
+        descriptor = open_regular(path)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False

@@ -16,7 +16,7 @@ import time
 from typing import NamedTuple
 
 from wfdb2dicom.errors import OutputError, PathError, ValidationFailed
-from wfdb2dicom.system import current_run
+from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.folders import Folder, Folders
 from wfdb2dicom.system.regular_file import open_regular, read_fully, write_fully
 
@@ -195,8 +195,8 @@ def _try_replace(folder: int, name: str, content: bytes, path: str) -> Written:
         status = os.fstat(fd)
         if status.st_size != len(content) or read_fully(fd, len(content)) != content:
             raise ValidationFailed(f"{path!r} does not read back as written; check the disk and run again")
-        current_run.require()
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        with current_run():
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         return Written(len(content), status.st_mtime_ns)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+DESCRIPTORS = "/proc/self/fd" if sys.platform.startswith("linux") else "/dev/fd"
+"""The folder in which each open descriptor has a name, for libraries that open files by name."""
 _MOST = 1 << 30  # bytes of one call: Linux moves 2,147,479,552 at most, and other systems fewer
 
 
@@ -22,7 +25,9 @@ class IrregularFile(OSError):
     """A link, FIFO, device or folder where one of the project's own files should be."""
 
 
-def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_fd: int | None = None) -> int:
+def open_regular(
+    path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_fd: int | None = None, follow_links: bool = False
+) -> int:
     """Open a file that must be a regular one: every file in results/ and dcm_dir is opened here.
 
     Parameters
@@ -32,6 +37,8 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_
         Those of `os.open`.
     dir_fd : int, optional
         The folder that `path` is relative to.
+    follow_links : bool
+        For a file that a user names, which may be a link to a regular one.
 
     Returns
     -------
@@ -46,7 +53,7 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY, *, dir_
         When it cannot be opened.
     """
     try:
-        fd = os.open(path, flags | _FLAGS, 0o666, dir_fd=dir_fd)
+        fd = os.open(path, flags | (_FLAGS & ~os.O_NOFOLLOW if follow_links else _FLAGS), 0o666, dir_fd=dir_fd)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise _irregular("a symbolic link", path) from None
@@ -93,15 +100,15 @@ def _irregular(kind: str, path: str | os.PathLike[str]) -> IrregularFile:
     return IrregularFile(errno.EINVAL, f"not a regular file but {kind}, remove it", os.fspath(path))
 
 
-def read_fully(fd: int, size: int) -> bytes:
-    """The first `size` bytes of an open file, fewer only where it ends, however few a single call returns."""
-    content = os.pread(fd, min(size, _MOST), 0)
+def read_fully(fd: int, size: int, offset: int = 0) -> bytes:
+    """`size` bytes of an open file, fewer only where it ends, however few a single call returns."""
+    content = os.pread(fd, min(size, _MOST), offset)
     if len(content) == size or not content:
         return content
-    parts, at = [content], len(content)
-    while at < size and (content := os.pread(fd, min(size - at, _MOST), at)):
+    parts, got = [content], len(content)
+    while got < size and (content := os.pread(fd, min(size - got, _MOST), offset + got)):
         parts.append(content)
-        at += len(content)
+        got += len(content)
     return b"".join(parts)
 
 
@@ -121,15 +128,9 @@ def append_fully(fd: int, content: bytes) -> None:
         content = content[os.write(fd, content) :]
 
 
-def read_file(path: str | os.PathLike[str]) -> bytes:
-    """The content of a regular file.
-
-    Raises
-    ------
-    OSError
-        As `open_regular`.
-    """
-    fd = open_regular(path)
+def read_file(path: str | os.PathLike[str], *, follow_links: bool = False) -> bytes:
+    """The content of a regular file; arguments and errors are those of `open_regular`."""
+    fd = open_regular(path, follow_links=follow_links)
     try:
         with naming(path):
             return read_fully(fd, os.fstat(fd).st_size)
