@@ -32,6 +32,7 @@ from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import ArgumentError
 from wfdb2dicom.system.output_tree import OutputTree
 from wfdb2dicom.system.paths import given_path
+from wfdb2dicom.system.regular_file import read_file
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -251,7 +252,7 @@ def restore(
         raise ArgumentError(f"name: {name!r} is not text; write {str(name)!r}")
     order = order_of_signals(order, ("stored", *restoring.ORDERS))
     signal_format = signal_format_or_default(signal_format)
-    found = restoring.restore(path.read_bytes(), name, order=order, signal_format=signal_format)
+    found = restoring.restore(read_file(path, follow_links=True), name, order=order, signal_format=signal_format)
     return found.write(target, overwrite=overwrite)
 
 

@@ -1,6 +1,7 @@
 """The public functions: what they give, and that a wrong argument is refused where it is given."""
 
 import json
+import os
 import subprocess
 import sys
 from copy import deepcopy
@@ -185,6 +186,20 @@ def test_a_signal_file_and_a_file_of_another_kind_are_not_replaced(make_record, 
         with pytest.raises(ConfigError, match="give"):
             wfdb2dicom.convert_record(record, out)
         assert Path(out).read_bytes() == before
+
+
+def test_no_fifo_is_waited_for_or_replaced(make_record, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for read in (wfdb2dicom.read, wfdb2dicom.check, lambda path: wfdb2dicom.restore(path, tmp_path)):
+        with pytest.raises(OSError, match="not a regular file but a FIFO"):
+            read(fifo)
+    with pytest.raises(ConfigError, match="fifo exists and is not a regular file"):
+        wfdb2dicom.convert_record(make_record(), fifo)
+    link = tmp_path / "link.dcm"
+    wfdb2dicom.convert_record(make_record(), tmp_path / "x.dcm")
+    link.symlink_to("x.dcm")
+    assert wfdb2dicom.check(link) == [] and wfdb2dicom.read(link).leads
 
 
 def test_every_error_has_one_base(tmp_path: Path) -> None:

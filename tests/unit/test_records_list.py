@@ -72,6 +72,12 @@ def test_records_of_folders_of_records(tree: Tree) -> None:
     assert Path(made).read_text() == CSV
 
 
+def test_what_has_the_name_of_the_csv_is_not_waited_for(tree: Tree) -> None:
+    Path("results/inputs").mkdir(parents=True)
+    os.mkfifo("results/inputs/RECORDS.csv")
+    assert Path(written(tree(TREE))).read_text() == CSV
+
+
 def test_the_records_of_one_folder(tree: Tree) -> None:
     made = written(tree(TREE), "training/georgia/g1/RECORDS")
     assert Path(made).read_text().split()[1:] == [

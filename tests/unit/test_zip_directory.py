@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdb2dicom.errors import ConfigError, SignalError
+from wfdb2dicom.inputs.zip_copies import copy_of_member
 from wfdb2dicom.system.zip_directory import ZipDirectory, find_member
 from wfdb2dicom.system.zip_member import read_member
 
@@ -101,6 +102,17 @@ def test_offsets_beyond_four_gigabytes_are_read(tmp_path: Path) -> None:
     assert found.offset == 2**32 + 10
 
 
+@pytest.mark.parametrize("size", [1, 1000])
+def test_reads_that_return_less_than_asked_are_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    path = pack(tmp_path / "a.zip", {"a.dat": CONTENT, "b.dat": CONTENT[::-1]})
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, count, offset: pread(fd, min(count, size), offset))
+    assert read(path, "b.dat") == CONTENT[::-1]
+    assert find_member(str(path), "a.dat") is not None
+
+
 def test_members_written_as_a_stream_are_read(tmp_path: Path) -> None:
     """Their local headers state neither CRC-32 nor size."""
     path = tmp_path / "a.zip"
@@ -186,6 +198,18 @@ def test_more_content_than_stated_is_an_error(tmp_path: Path) -> None:
     change(path, size, struct.pack("<I", 7), last=True)
     with pytest.raises(SignalError, match="size and CRC-32"):
         read(path, "a.dat")
+
+
+def test_a_small_file_that_unpacks_to_far_more_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(pack(tmp_path / "a.zip", {"RECORDS": bytes(20 << 20), "b.csv": bytes(15 << 20)}))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SignalError, match=r"'RECORDS' in .*a.zip unpacks from \d+ to 20971520 bytes, which no table"):
+        ZipDirectory(path).read("RECORDS")
+    with pytest.raises(ConfigError, match=r"RECORDS cannot be read: 'RECORDS' in .* unpacks from"):
+        copy_of_member(path, "RECORDS")
+    assert Path(copy_of_member(path, "b.csv")).stat().st_size == 15 << 20
 
 
 def test_a_zip_that_was_replaced_is_noticed(tmp_path: Path) -> None:

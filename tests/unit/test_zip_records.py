@@ -229,6 +229,17 @@ def test_errors_of_records_that_wfdb_reads_name_the_zip_and_no_private_folder(ru
     assert not leftovers()
 
 
+def test_a_record_for_wfdb_that_unpacks_to_far_more_is_refused_before_it_is_unpacked(run: ZipRun) -> None:
+    files = sorted(run.tree.rglob("*.xyz"))
+    assert files
+    for file in files:
+        file.write_bytes(bytes(20 << 20))
+    run.pack()
+    run.plan(run.zip)
+    errors = [error for _, error in run.convert().values() if error]
+    assert len(errors) == len(files) and all("20971520 bytes, which no table or record does" in e for e in errors)
+
+
 def test_verify_reads_the_zip(run: ZipRun) -> None:
     run.plan(run.zip)
     run.convert()

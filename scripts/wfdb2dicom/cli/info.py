@@ -34,6 +34,7 @@ from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError, describe
 from wfdb2dicom.records.header import Header, parse
 from wfdb2dicom.records.source_file import read_header_text
 from wfdb2dicom.system.output_tree import OutputTree
+from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.words import duration
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _of_object(path: Path) -> list[tuple[str, str]]:
 
     ecg = read(path)
     try:
-        return _lines(path, ecg, dcmread(BytesIO(path.read_bytes())))
+        return _lines(path, ecg, dcmread(BytesIO(read_file(path, follow_links=True))))
     except Exception as error:  # pydicom reads an attribute when it is asked for, and damage can raise anything
         raise damaged(str(path), error) from error
 

@@ -18,6 +18,7 @@ from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes,
 from wfdb2dicom.conformance.waveform import check_groups
 from wfdb2dicom.dicom import stated_changes
 from wfdb2dicom.dicom.part10 import Dataset, MalformedError, Part10, number, parse, text
+from wfdb2dicom.system.regular_file import read_file
 
 
 def check_file(path: Path | str) -> list[Violation]:
@@ -28,7 +29,7 @@ def check_file(path: Path | str) -> list[Violation]:
     OSError
         When the file cannot be read.
     """
-    return check_bytes(Path(path).read_bytes())
+    return check_bytes(read_file(path, follow_links=True))
 
 
 def check_bytes(content: bytes) -> list[Violation]:

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from wfdb2dicom.conformance.attributes import Violation
 from wfdb2dicom.dicom import leads, stated_changes
 from wfdb2dicom.dicom.part10 import Dataset, MalformedError, number, parse, text
-from wfdb2dicom.errors import StudyError
+from wfdb2dicom.errors import StudyError, describe
+from wfdb2dicom.system.regular_file import read_file
 
 # A decimal string of 16 characters rounds the sensitivity: mV, and the same of larger amplitudes than an ECG has.
 _TOLERANCE, _RELATIVE = 1e-9, 1e-12
@@ -40,7 +41,7 @@ def check_source(dicom: Path | str, record: Path | str) -> list[Violation]:
         When wfdb cannot read the record.
     """
     try:
-        dataset = parse(Path(dicom).read_bytes()).dataset
+        dataset = parse(read_file(dicom, follow_links=True)).dataset
     except MalformedError as error:
         return [Violation("file", error.message, error.source)]
     try:
@@ -50,7 +51,11 @@ def check_source(dicom: Path | str, record: Path | str) -> list[Violation]:
     except Exception as error:  # wfdb trusts headers, and can raise anything on one that is wrong
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise StudyError(f"{record} cannot be read by wfdb: {reason}; check the record") from error
-    return list(_compare(dataset, source))
+    try:
+        return list(_compare(dataset, source))
+    except Exception as error:  # whatever a damaged object lacks
+        message = f"cannot be compared with the record: {describe(error)}"
+        return [Violation("WaveformSequence", message, _SOURCE)]
 
 
 def _read(record: str) -> Any:

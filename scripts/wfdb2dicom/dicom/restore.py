@@ -18,6 +18,7 @@ import numpy.typing as npt
 from wfdb2dicom.dicom import stated_changes
 from wfdb2dicom.dicom.part10 import Dataset, MalformedError, number, parse, text
 from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError
+from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file
 
 ORDERS = {
@@ -53,7 +54,7 @@ class Restored:
         """
         files = {folder / f"{self.name}.dat": self.signal, folder / f"{self.name}.hea": self.header}
         for path, content in files.items():
-            if not overwrite and path.exists() and path.read_bytes() != content:
+            if not overwrite and path.exists() and read_file(path, follow_links=True) != content:
                 raise ConfigError(f"{path} exists with other content: name another folder, or set overwrite")
         for path, content in files.items():
             replace_file(path, content)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-MOST_RATIO = 100  # tables of measurements are packed to a tenth (gzip), rarely to a fiftieth (xz) of their size
-_FREE = 16 << 20  # bytes that any file may unpack to
+from wfdb2dicom.system.limits import most_unpacked
+
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
@@ -23,7 +23,7 @@ def is_packed(path: Path) -> bool:
 def most_bytes(path: Path) -> int:
     """The most bytes that a file may hold once it is unpacked."""
     size = path.stat().st_size
-    return _FREE + MOST_RATIO * size if is_packed(path) else size
+    return most_unpacked(size) if is_packed(path) else size
 
 
 def open_unpacked(path: Path) -> io.BufferedReader:

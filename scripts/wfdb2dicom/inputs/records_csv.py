@@ -15,6 +15,7 @@ from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.records_list import RECORDS, list_records, study_ids
 from wfdb2dicom.inputs.zip_copies import COPIES
 from wfdb2dicom.system.paths import is_below, is_zip
+from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file
 from wfdb2dicom.system.zip_directory import ZipDirectory
 
@@ -56,8 +57,8 @@ def studies_of_records(options: Mapping[str, Any], found: str, *, write: bool) -
         locator = Locator(Path(tree), ZipDirectory(tree) if is_zip(tree) else None)
         folder = os.path.dirname(given) if found else _folder_in(tree, given)
         content = _as_csv(list_records(locator.read, path.read_bytes(), os.path.join(folder, "") if folder else ""))
-        with suppress(FileNotFoundError):
-            if STUDIES.read_bytes() == content and as_old is None:
+        with suppress(OSError):  # none yet, or something else of this name, which would be waited for
+            if read_file(STUDIES) == content and as_old is None:
                 return str(STUDIES)
         replace_file(STUDIES, content)
         if as_old is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from wfdb2dicom.errors import ConfigError, SignalError
 from wfdb2dicom.system.whole_file import replace_file
 from wfdb2dicom.system.zip_directory import find_member
-from wfdb2dicom.system.zip_member import read_member
+from wfdb2dicom.system.zip_member import read_member, refuse_bomb
 
 COPIES = Path("results/inputs")
 
@@ -32,6 +32,7 @@ def copy_of_member(zip_path: str, name: str) -> str:
         return ""
     fd = os.open(zip_path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        refuse_bomb(member, zip_path)
         replace_file(copy, read_member(fd, member, zip_path))
     except SignalError as error:
         raise ConfigError(f"wfdb_dir: {name} cannot be read: {error}") from error

@@ -23,6 +23,7 @@ from wfdb2dicom.dicom.annotations import NO_SIGNAL
 from wfdb2dicom.dicom.leads import find
 from wfdb2dicom.errors import LeadError, Wfdb2DicomError
 from wfdb2dicom.system.paths import given_path
+from wfdb2dicom.system.regular_file import read_file
 
 _MILLIVOLT = {"mv": 1.0, "uv": 1e-3, "nv": 1e-6, "v": 1e3}  # UCUM units, lower case
 _UNITS = {"deg": "°", "{H.B.}/min": " /min", "1": ""}  # UCUM units as clinicians write them
@@ -168,7 +169,7 @@ def read(dicom: str | os.PathLike[str] | Dataset) -> Ecg:
     if isinstance(dicom, Dataset):
         return _described("the data set", lambda: dicom)
     path = given_path("dicom", dicom, "a DICOM file")
-    content = Path(path).read_bytes()  # an OSError below is pydicom's, of a file that is damaged
+    content = read_file(path, follow_links=True)  # an OSError below is pydicom's, of a file that is damaged
     return _described(path, lambda: dcmread(BytesIO(content)))  # a file would be read for the 4 GB of a damaged length
 
 

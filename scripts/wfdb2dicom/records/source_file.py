@@ -7,6 +7,7 @@ import stat
 
 from wfdb2dicom.errors import HeaderError, PathError, SignalError, name_file
 from wfdb2dicom.system.paths import is_below, real_path
+from wfdb2dicom.system.regular_file import read_fully
 
 MAX_HEADER_BYTES = 1_000_000
 OPEN_SOURCE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # opening a FIFO would block
@@ -58,13 +59,10 @@ class Source:
     def read(self, size: int) -> bytes:
         """Up to `size` bytes from the start of the file."""
         try:
-            content = os.pread(self.fd, size, 0)
-            while 0 < len(content) < size and (more := os.pread(self.fd, size - len(content), len(content))):
-                content += more
+            return read_fully(self.fd, size)
         except OSError as error:
             name_file(error, self.path)
             raise
-        return content
 
 
 def read_header_text(path: str, root: str = "", fd: int | None = None) -> bytes:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from wfdb2dicom.errors import SignalError, StudyError
 from wfdb2dicom.records.source_file import OPEN_SOURCE, Source
-from wfdb2dicom.system.zip_member import Member, read_member
+from wfdb2dicom.system.zip_member import Member, read_member, refuse_bomb
 
 _FOLDER = "wfdb2dicom-zip-"  # followed by the process id
 
@@ -93,7 +93,8 @@ class ZipFiles:
         Errors raised in the context name its files as they are in the ZIP.
         """
         with _private_folder() as folder:
-            for name in parse_members(members):
+            for name, member in parse_members(members).items():
+                refuse_bomb(member, self._path)
                 file = Path(folder, name)
                 if not file.resolve().is_relative_to(Path(folder).resolve()):
                     continue  # a name with '..', which the readers of records refuse

@@ -6,6 +6,14 @@ import contextlib
 import os
 import sys
 
+_MOST_RATIO = 100  # tables are packed to a tenth (gzip) of their size, rarely to a fiftieth (xz), and signals to less
+_FREE = 16 << 20  # bytes that any file may unpack to
+
+
+def most_unpacked(packed: int) -> int:
+    """The most bytes that so many packed ones may become: a few kB may be made to unpack to gigabytes."""
+    return _FREE + _MOST_RATIO * packed
+
 
 def limit_process(memory: int, seconds: int = 0) -> None:
     """Limit this process from now on; without effect where the system has no such limits.

@@ -16,7 +16,8 @@ from functools import cached_property
 from typing import Any, BinaryIO, NamedTuple
 
 from wfdb2dicom.errors import ConfigError, SignalError
-from wfdb2dicom.system.zip_member import DEFLATED, STORED, Member, read_member
+from wfdb2dicom.system.regular_file import read_fully
+from wfdb2dicom.system.zip_member import DEFLATED, STORED, Member, read_member, refuse_bomb
 
 _ENTRY = struct.Struct("<4s4B4H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
@@ -186,6 +187,7 @@ class ZipDirectory:
         member = self.member(name)
         if member is None:
             return None
+        refuse_bomb(member, self.path)
         with _open(self.path) as stream:
             return read_member(stream.fileno(), member, self.path)
 
@@ -284,7 +286,10 @@ def _member_named_at(content: mmap.mmap, at: int, wanted: bytes, extent: _Extent
             raise ConfigError(f"wfdb_dir: {_decode(wanted)!r} in {path} is encrypted or neither stored nor deflated")
         spare = content[at + len(wanted) : at + len(wanted) + fields[13]]
         size, compressed, offset = _with_zip64(spare, fields[11], fields[10], fields[18], path)
-        return Member(_decode(folder + wanted), offset + extent.shift, compressed, size, fields[6], fields[9])
+        offset += extent.shift
+        if offset + compressed > extent.start:
+            raise _damaged(path)
+        return Member(_decode(folder + wanted), offset, compressed, size, fields[6], fields[9])
     return None
 
 
@@ -300,14 +305,14 @@ def _find_extent(fd: int, path: str) -> _Extent:
     """The place of the central directory, by the record at the end of the file."""
     length = os.fstat(fd).st_size
     tail_at = max(0, length - _END.size - _LONGEST_COMMENT - _LOCATOR_64.size)
-    tail = os.pread(fd, length - tail_at, tail_at)
+    tail = read_fully(fd, length - tail_at, tail_at)
     at = tail.rfind(b"PK\5\6")
     while at >= 0 and (
         at + _END.size > len(tail) or at + _END.size + _END.unpack_from(tail, at)[7] != len(tail)
     ):  # the letters may occur in a comment
         at = tail.rfind(b"PK\5\6", 0, at)
     if at < 0:
-        begins = os.pread(fd, 4, 0) == b"PK\3\4"
+        begins = read_fully(fd, 4) == b"PK\3\4"
         if begins:
             raise ConfigError(
                 f"wfdb_dir: {path!r} ends before its central directory: it is cut short, or still being downloaded: "
@@ -331,9 +336,9 @@ def _find_extent(fd: int, path: str) -> _Extent:
 
 def _read_end_64(fd: int, locator_at: int, path: str) -> tuple[int, int, int, int, int]:
     """End of the central directory, disk, entries, size and offset, by the record for ZIPs of more than 4 GB."""
-    _, _, stated, _ = _LOCATOR_64.unpack(os.pread(fd, _LOCATOR_64.size, locator_at))
+    _, _, stated, _ = _LOCATOR_64.unpack(read_fully(fd, _LOCATOR_64.size, locator_at))
     for place in dict.fromkeys((stated, locator_at - _END_64.size)):  # elsewhere where bytes were put in front
-        data = os.pread(fd, _END_64.size, place)
+        data = read_fully(fd, _END_64.size, place) if 0 <= place < locator_at else b""
         if len(data) == _END_64.size and data[:4] == b"PK\6\6":
             _, _, _, _, disk, _, _, entries, size, offset = _END_64.unpack(data)
             return place, disk, entries, size, offset

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from typing import NamedTuple
 
 from wfdb2dicom.errors import SignalError
+from wfdb2dicom.system.limits import most_unpacked
+from wfdb2dicom.system.regular_file import read_fully
 
 try:
     from isal import isal_zlib  # takes half of zlib's time
@@ -65,10 +66,10 @@ def read_member(fd: int, member: Member, path: str) -> bytes:
     OSError
         When the file cannot be read.
     """
-    data = _read(fd, _LOCAL_HEADER.size + _SLACK + member.compressed, member.offset)
+    data = read_fully(fd, _LOCAL_HEADER.size + _SLACK + member.compressed, member.offset)
     start = _content_at(data, member, path)
     if len(data) < start + member.compressed:
-        data += _read(fd, start + member.compressed - len(data), member.offset + len(data))
+        data += read_fully(fd, start + member.compressed - len(data), member.offset + len(data))
     packed = memoryview(data)[start : start + member.compressed]
     if len(packed) < member.compressed:
         raise _damaged(path, member, "is cut short")
@@ -78,12 +79,19 @@ def read_member(fd: int, member: Member, path: str) -> bytes:
     return content
 
 
-def _read(fd: int, size: int, offset: int) -> bytes:
-    """Bytes of a file, fewer only where it ends."""
-    content = os.pread(fd, size, offset)
-    while 0 < len(content) < size and (more := os.pread(fd, size - len(content), offset + len(content))):
-        content += more
-    return content
+def refuse_bomb(member: Member, path: str) -> None:
+    """Refuse a member that is said to unpack to more than tables and signals do, before its content is asked for.
+
+    Raises
+    ------
+    SignalError
+        Names it and both sizes.
+    """
+    if member.size > most_unpacked(member.compressed):
+        raise SignalError(
+            f"{member.name!r} in {path} unpacks from {member.compressed} to {member.size} bytes, which no table or"
+            " record does; fetch the ZIP again"
+        )
 
 
 def _content_at(data: bytes, member: Member, path: str) -> int:
