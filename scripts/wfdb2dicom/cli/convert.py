@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("record", help="path of the WFDB record, with or without .hea or .dat")
     parser.add_argument("out", help="DICOM file to write, or folder (existing, or ending in /) for <record name>.dcm")
     parser.add_argument("--metadata", type=Path, help="table machine_measurements, whose row for this study is used")
-    parser.add_argument("--study-id", default="", help="default: the record's name")
+    parser.add_argument("--study-id", default="", help="id of the study [the record's name]")
     parser.add_argument("--subject-id", default="", help="patient, if the header names none")
     parser.add_argument("--ecg-time", type=date_and_time, help="YYYY-MM-DD HH:MM:SS, if the header has no date")
     add_conversion_options(parser)

@@ -40,7 +40,9 @@ _GATHERED = (("--config", "-C"), ("--configfile",))
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    parser.add_argument("arguments", nargs="*", metavar="...", help="options of Snakemake, and targets")
+    parser.usage = "wfdb2dicom run [--dataset NAME] [SNAKEMAKE_OPTION ...] [TARGET ...]"
+    parser.add_argument("--dataset", metavar="NAME", help="the configuration of a published collection")
+    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="options of Snakemake, and targets")
 
 
 def snakefile() -> Path:
