@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import wfdb2dicom
+from wfdb2dicom.dicom.uids import ENCODING_VERSION
 
 
 def name_of(requirement: str) -> str:
@@ -64,6 +65,12 @@ def test_the_citation_and_the_changelog_name_the_version_and_its_date(project: P
     assert citation["version"] == wfdb2dicom.__version__
     changes = (project / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"\n## {citation['version']} — {citation['date-released']}\n" in changes
+
+
+def test_the_changelog_and_the_tag_message_name_the_version_of_the_encoding(project: Path) -> None:
+    words = f"Encoding version {ENCODING_VERSION}."
+    pages = (project / "CHANGELOG.md", project / "docs/releasing.md")
+    assert [page.name for page in pages if words not in page.read_text(encoding="utf-8")] == []
 
 
 def test_what_the_workflow_catalog_shows_is_there(project: Path) -> None:
