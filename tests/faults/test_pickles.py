@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.inputs import measurements
+from wfdb2dicom.inputs import measurements, measurements_file
 from wfdb2dicom.inputs.patients import read_patients
 
 from .helpers import SCRIPTS, make_tree, run_command
@@ -90,7 +90,7 @@ def test_damage_that_crashes_the_reader_is_a_message_all_the_same(
 ) -> None:
     """numpy and pandas trust the state of their objects; the fuzzer found pickles that crash them."""
     pd.DataFrame({"study_id": [1]}).to_pickle(tmp_path / "m.pkl")
-    monkeypatch.setattr(measurements, "_load_pickle", crash)  # in the process that reads, which is forked from this one
+    monkeypatch.setattr(measurements_file, "_load_pickle", crash)  # in the process that reads, which is forked from this one
     with pytest.raises(ConfigError, match="so damaged that the process reading it died"):
         measurements.read_metadata(tmp_path / "m.pkl", "study_id")
 
@@ -116,7 +116,7 @@ def test_a_small_pickle_takes_no_more_memory_and_time_than_its_size_allows(
     path = tmp_path / "m.pkl"
     path.write_bytes(pickle.dumps(content))
     assert path.stat().st_size < 1000
-    monkeypatch.setattr(measurements, "_PICKLE_SECONDS", 2)
+    monkeypatch.setattr(measurements_file, "_PICKLE_SECONDS", 2)
     with pytest.raises(ConfigError, match=words):
         measurements.read_metadata(path, "study_id")
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 3_000_000  # kB

@@ -109,7 +109,7 @@ def test_forms_of_ids(tmp_path, form):
 
 
 def test_cells_over_several_lines_wherever_the_file_is_cut(tmp_path, monkeypatch):
-    monkeypatch.setattr("wfdb2dicom.inputs.measurements._BLOCK", 300)
+    monkeypatch.setattr("wfdb2dicom.inputs.measurements_file._BLOCK", 300)
     rows = [ROW.replace("40689238", str(n)).replace("Sinus,", "Sinus,\n" * (n % 9)) for n in range(1, 50)]
     metadata = read_metadata(write(tmp_path, *rows), "study_id")
     assert all(looked_up(metadata, study(str(n))).cart_id == "6848296" for n in range(1, 50))

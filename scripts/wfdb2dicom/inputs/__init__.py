@@ -10,8 +10,8 @@
     From the path in a row to the record in wfdb_dir, folder or ZIP.
 `records_list`, `records_csv`
     RECORDS, the list that PhysioNet publishes, in place of a study CSV.
-`measurements`
-    machine_measurements by study: CSV, Parquet, or pickle, which `unpickle` reads without running code.
+`measurements`, `measurements_file`
+    machine_measurements by study, from CSV, Parquet, or a pickle, which `unpickle` reads without running code.
 `patients`
     Sex and age from MIMIC-IV's patients.csv.
 `find_tables`, `zip_copies`, `packed_file`
