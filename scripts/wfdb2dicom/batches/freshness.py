@@ -179,7 +179,7 @@ def anything_changed(plans: Path, receipts: Path, policy: Policy, *, processes: 
     plans, receipts, policy
         As for `plan_token`.
     processes : int
-        That share the batches, see `wfdb2dicom.system.pool.spread`.
+        Processes that share the batches, see `wfdb2dicom.system.pool`.
     """
     look = partial(_batch_changed, receipts=receipts, policy=policy)
     threads = STAT_THREADS if policy.watch_sources else 1

@@ -4,7 +4,8 @@ dciodvfy checks the presence and form of attributes. It says nothing of the limi
 of a lead code, of the length of the samples (docs/conformance.md has the list); this module does, and for the
 attributes that it knows it repeats the rest, so that it suffices alone for a class that dciodvfy does not know.
 
-It reads the bytes with its own parser (`part10`) and its own tables (`ecg_standard`), none of which the encoder uses.
+It reads the bytes with `wfdb2dicom.dicom.part10` and the tables of `wfdb2dicom.conformance.standard`, neither of which
+the encoder uses.
 """
 
 from __future__ import annotations

@@ -329,10 +329,10 @@ def _short(meaning: str) -> str:
 MODIFIERS = {"MLI": "2:1", "MLII": "2:2", "MLIII": "2:61"}
 """Labels of modified limb leads, which share a code → the lead that tells them apart."""
 
-LEAD_OF_NAME = {_short(meaning): code for code, meaning in LEADS.items()}
+_LEAD_OF_NAME = {_short(meaning): code for code, meaning in LEADS.items()}
 """Short name of a lead in lower case (``avr``, ``v1``, ``iii``) → MDC code value."""
 
 
 def lead_of(name: str) -> str:
     """MDC code of the lead that a label or a Code Meaning names (``aVR``, ``Lead aVR``), "" for none."""
-    return LEAD_OF_NAME.get(_short(name.strip()), "")
+    return _LEAD_OF_NAME.get(_short(name.strip()), "")
