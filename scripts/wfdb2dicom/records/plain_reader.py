@@ -27,18 +27,13 @@ def read_plain_samples(source: Source, header: Header) -> npt.NDArray[np.int16]:
     SignalError
         When the length of the file is not exactly the one that follows from the header.
     """
-    n_signals = len(header.signals)
-    frame = 2 * n_signals
-    n_samples = header.n_samples
-    if n_samples is None:
-        n_samples = max(0, source.size - header.byte_offset) // frame
-    expected = header.byte_offset + n_samples * frame
-    if source.size != expected or n_samples == 0:
+    n_signals, expected = len(header.signals), plain_size(header)
+    if source.size != expected:
         raise SignalError(
-            f"{source.path} has {source.size} bytes where the header ({n_signals} signals x {n_samples} samples) needs"
-            f" {expected}; fetch it again"
+            f"{source.path} has {source.size} bytes where the header ({n_signals} signals x {header.n_samples} samples)"
+            f" needs {expected}; fetch it again"
         )
     content = source.read(expected)
     if len(content) != expected:
         raise SignalError(f"{source.path} gave {len(content)} of its {expected} bytes; it changed while it was read")
-    return np.frombuffer(content, "<i2", offset=header.byte_offset).reshape(n_samples, n_signals)
+    return np.frombuffer(content, "<i2", offset=header.byte_offset).reshape(-1, n_signals)
