@@ -33,7 +33,4 @@ def read_plain_samples(source: Source, header: Header) -> npt.NDArray[np.int16]:
             f"{source.path} has {source.size} bytes where the header ({n_signals} signals x {header.n_samples} samples)"
             f" needs {expected}; fetch it again"
         )
-    content = source.read(expected)
-    if len(content) != expected:
-        raise SignalError(f"{source.path} gave {len(content)} of its {expected} bytes; it changed while it was read")
-    return np.frombuffer(content, "<i2", offset=header.byte_offset).reshape(-1, n_signals)
+    return np.frombuffer(source.read_exactly(expected), "<i2", offset=header.byte_offset).reshape(-1, n_signals)

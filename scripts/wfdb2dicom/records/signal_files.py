@@ -189,12 +189,7 @@ def _decode(source: Source, header: Header, signals: Sequence[int], frames: int)
     _, fmt, _, offset = header.storage[signals[0]]
     rates = [header.storage[n].samples_per_frame for n in signals]
     if fmt == "16":
-        expected = offset + 2 * frames * sum(rates)
-        content = source.read(expected)
-        if len(content) != expected:
-            raise SignalError(
-                f"{source.path} gave {len(content)} of its {expected} bytes; it changed while it was read"
-            )
+        content = source.read_exactly(offset + 2 * frames * sum(rates))
         each = np.split(np.frombuffer(content, "<i2", offset=offset).reshape(frames, -1), np.cumsum(rates)[:-1], axis=1)
         return {n: samples.reshape(-1) for n, samples in zip(signals, each, strict=True)}
     # Not the public rdrecord: that opens files by name, understands fewer headers than header(5) allows, and fails

@@ -64,6 +64,19 @@ class Source:
             name_file(error, self.path)
             raise
 
+    def read_exactly(self, size: int) -> bytes:
+        """`size` bytes from the start of the file.
+
+        Raises
+        ------
+        SignalError
+            When the file, which had as many when it was opened, has fewer now.
+        """
+        content = self.read(size)
+        if len(content) != size:
+            raise SignalError(f"{self.path} gave {len(content)} of its {size} bytes; it changed while it was read")
+        return content
+
 
 def read_header_text(path: str, root: str = "", fd: int | None = None) -> bytes:
     """The bytes of one header file; the arguments are those of `Source`.
