@@ -17,7 +17,7 @@ from wfdb2dicom.batches.tables import read_generation
 from wfdb2dicom.batches.rerun_token import results_token
 from wfdb2dicom.inputs import records_csv
 from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log
-from wfdb2dicom.inputs.find_tables import find_tables
+from wfdb2dicom.inputs.find_tables import TABLES, find_tables
 from wfdb2dicom.errors import ConfigError, Wfdb2DicomError, told
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.batches.progress import ProgressReader
@@ -133,7 +133,7 @@ def plan_token():
     return freshness.plan_token(
         PLANS,
         RECEIPTS,
-        inputs=[Path(config[key]) for key in ("input_csv", "metadata", "patients") if config.get(key)],
+        inputs=[Path(config[key]) for key in TABLES if config[key]],
         wfdb_dir=config["wfdb_dir"],
         policy=freshness.Policy(**{key: config[key] for key in ("retry_failed", "overwrite", "watch_sources")}),
     )

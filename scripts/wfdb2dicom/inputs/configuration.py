@@ -20,13 +20,11 @@ from jsonschema import Draft202012Validator, ValidationError  # type: ignore[imp
 
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.columns import StudyColumns
-from wfdb2dicom.inputs.find_tables import has_records_list
+from wfdb2dicom.inputs.find_tables import TABLES, has_records_list
 from wfdb2dicom.inputs.studies import check_beginning
 from wfdb2dicom.system.zip_directory import require_zip
 
-INPUT_FILES = ("input_csv", "metadata", "patients")
-INPUTS = (*INPUT_FILES, "wfdb_dir")
-PATHS = (*INPUTS, "dcm_dir", "output_csv", "error_log")
+PATHS = (*TABLES, "wfdb_dir", "dcm_dir", "output_csv", "error_log")
 # Files that the workflow writes under fixed names.
 RESULTS = tuple(
     f"results/{name}"
@@ -141,7 +139,7 @@ def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False)
             f"wfdb_dir: {options['wfdb_dir']!r} does not exist ({_seen_from(folder)}): "
             "name the folder to which the paths in input_csv are relative, or its ZIP"
         )
-    for key in INPUT_FILES:
+    for key in TABLES:
         path = Path(options[key])
         if not options[key] or (may_be_made_later and not path.exists()):
             continue
@@ -178,7 +176,7 @@ def _check_outputs(options: Mapping[str, Any]) -> None:
             if f"{os.path.realpath(path)}/".startswith(f"{os.path.realpath(own)}/"):
                 raise ConfigError(f"{key}: {path!r} lies in {own}, which the workflow empties: name another place")
     taken = {os.path.realpath(path): f"{path} of the workflow" for path in RESULTS}
-    inputs = {key: options[key] for key in INPUT_FILES if options[key]}
+    inputs = {key: options[key] for key in TABLES if options[key]}
     for key, path in inputs.items():
         if other := taken.get(os.path.realpath(path)):
             raise ConfigError(f"{key}: {path!r} is {other} itself: name another file")

@@ -12,7 +12,7 @@ from wfdb2dicom.inputs.zip_copies import COPIES, copy_of_member
 from wfdb2dicom.system.paths import is_zip
 from wfdb2dicom.system.zip_directory import find_member
 
-TABLES = ("input_csv", "metadata", "patients")
+TABLES = ("input_csv", "metadata", "patients")  # the options that name one
 
 
 def find_tables(options: Mapping[str, Any], *, extract: bool) -> dict[str, str]:

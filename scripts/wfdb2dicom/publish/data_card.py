@@ -9,17 +9,18 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from wfdb2dicom.inputs.find_tables import TABLES
 from wfdb2dicom.publish.figures import Figures
 from wfdb2dicom.publish.source import LICENSE, Source
 from wfdb2dicom.publish.tables import MANIFEST, RECORDS, SUMS
 from wfdb2dicom.results.remedies import remedy
 from wfdb2dicom.results.summary import size_words, table_name
+from wfdb2dicom.words import counted
 
 README = "README.md"
-_TABLES = ("input_csv", "metadata", "patients")
 # Options that change neither the objects nor which studies there are, or that name folders of this machine.
 _NOT_LISTED = (
-    *_TABLES,
+    *TABLES,
     "wfdb_dir",
     "dcm_dir",
     "output_csv",
@@ -178,7 +179,8 @@ def _steps(figures: Figures, options: Mapping[str, Any]) -> Iterator[tuple[str, 
     yield "Dates", _dates(figures, options)
     yield "Patients", _patients(options)
     if figures.with_omitted:
-        yield "Other signals", f"Signals that are not an ECG were left out of {_objects(figures.with_omitted)}."
+        objects = counted(figures.with_omitted, "object")
+        yield "Other signals", f"Signals that are not an ECG were left out of {objects}."
     if options.get("annotations"):
         yield "Annotations", "Intervals, axes and report lines of the metadata are waveform annotations."
 
@@ -187,7 +189,7 @@ def _baselines(figures: Figures, options: Mapping[str, Any]) -> str:
     if options.get("baseline") == "zero":
         return (
             "The WFDB baseline was subtracted from the samples where all of them still fit, which changes no millivolt "
-            f"({_objects(figures.rebased)}); elsewhere Channel Baseline states it."
+            f"({counted(figures.rebased, 'object')}); elsewhere Channel Baseline states it."
         )
     return "Channel Baseline states that of the source."
 
@@ -195,7 +197,7 @@ def _baselines(figures: Figures, options: Mapping[str, Any]) -> str:
 def _invalid(figures: Figures, options: Mapping[str, Any]) -> str:
     if not figures.with_invalid:
         return "No object has any."
-    count = f"{figures.invalid_samples:,} samples in {_objects(figures.with_invalid)} have no value. "
+    count = f"{figures.invalid_samples:,} samples in {counted(figures.with_invalid, 'object')} have no value. "
     if options.get("invalid_samples") == "hold":
         return count + (
             "Each has the last valid value before it, or the first one of its lead where none comes before, or 0 mV "
@@ -209,7 +211,7 @@ def _dates(figures: Figures, options: Mapping[str, Any]) -> str:
         "header": "from the WFDB header",
         "ecg_time": "from the study CSV or the metadata",
     }
-    known = [f"{words[name]} in {_objects(number)}" for name, number in figures.time_sources if name in words]
+    known = [f"{words[name]} in {counted(number, 'object')}" for name, number in figures.time_sources if name in words]
     text = ""
     if known:
         text = (
@@ -219,8 +221,8 @@ def _dates(figures: Figures, options: Mapping[str, Any]) -> str:
     for name, number in figures.time_sources:
         if name == "placeholder":
             text += (
-                f" No date is known of {_objects(number)}: they have the placeholder {options.get('undated')}, and "
-                "Longitudinal Temporal Information Modified is REMOVED."
+                f" No date is known of {counted(number, 'object')}: they have the placeholder {options.get('undated')}, "
+                "and Longitudinal Temporal Information Modified is REMOVED."
             )
     return text.strip()
 
@@ -260,12 +262,8 @@ def _making(summary: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[
     versions = ", ".join(f"{name} {number}" for name, number in sorted(summary["versions"].items()))
     yield f"Versions of the last run: {versions}. Options of the conversion:"
     given = [(key, value) for key, value in options.items() if key not in _NOT_LISTED and value != ""]
-    given += [(key, os.path.basename(table_name(options[key]))) for key in _TABLES if options.get(key)]
+    given += [(key, os.path.basename(table_name(options[key]))) for key in TABLES if options.get(key)]
     yield _table(("option", "value"), [(f"`{key}`", f"`{_shown(value)}`") for key, value in sorted(given)])
-
-
-def _objects(number: int) -> str:
-    return f"{number:,} object{'' if number == 1 else 's'}"
 
 
 def _shown(value: Any) -> str:

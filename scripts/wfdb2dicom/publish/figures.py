@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydicom.uid import UID
 
+from wfdb2dicom.words import counted
+
 COMMON = 10  # values that a table names; the rest is summed up
 
 
@@ -56,7 +58,7 @@ class Figures:
         text = f"{self.objects:,} electrocardiograms"
         if not self.patients:
             return text + (" of patients that are not known" if self.nameless else "")
-        text += f" of {self.patients:,} patient{'' if self.patients == 1 else 's'}"
+        text += f" of {counted(self.patients, 'patient')}"
         return text + (f" (the patients of {self.nameless:,} are not known)" if self.nameless else "")
 
 
