@@ -16,9 +16,11 @@ from wfdb2dicom.batches import freshness, plan_files
 from wfdb2dicom.batches.tables import read_generation
 from wfdb2dicom.batches.rerun_token import results_token
 from wfdb2dicom.inputs import records_csv
+from wfdb2dicom.inputs.columns import StudyColumns
 from wfdb2dicom.inputs.configuration import check_inputs, complete, error_log
 from wfdb2dicom.inputs.find_tables import TABLES, find_tables
 from wfdb2dicom.errors import ConfigError, Wfdb2DicomError, told
+from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.batches.progress import ProgressReader
 from wfdb2dicom.cli.statusline import Display
@@ -139,31 +141,11 @@ def plan_token():
     )
 
 
-# The options on which a plan depends.
+# The options on which a plan depends, but for annotations, which is a switch.
 PLANNED = (
-    "study_id_col",
-    "path_col",
-    "subject_id_col",
-    "ecg_time_col",
-    "sex_col",
-    "age_col",
-    "wfdb_dir",
-    "dcm_dir",
-    "missing_metadata",
-    "studies_per_job",
-    "max_studies_per_job",
-    "baseline",
-    "invalid_samples",
-    "issuer_of_patient_id",
-    "lead_order",
-    "sex_and_age_from",
-    "sop_class",
-    "time_from",
-    "undated",
-    "unknown_leads",
-    "unknown_subject",
-    "other_signals",
-    "uid_root",
+    *(f"{column}_col" for column in StudyColumns._fields),
+    *("wfdb_dir", "dcm_dir", "missing_metadata", "studies_per_job", "max_studies_per_job"),
+    *(name for name in Options.names() if name != "annotations"),
 )
 
 
