@@ -8,18 +8,18 @@ from collections.abc import Iterator
 
 from wfdb2dicom.conformance import standard
 from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes, check_code
-from wfdb2dicom.dicom.part10 import Dataset, number, text
+from wfdb2dicom.dicom.part10 import Dataset, code_of, integer, items_of, number, text
 
 _SOURCE = "PS3.3 C.10.10"
 
 
 def check_annotations(dataset: Dataset) -> Iterator[Violation]:
     """All rules of the Waveform Annotation Sequence; only a derived waveform needs one."""
-    annotations = dataset[0x0040B020].items if 0x0040B020 in dataset else []
+    annotations = items_of(dataset, 0x0040B020)
     if 0x0040B020 in dataset and not annotations:
         yield Violation("WaveformAnnotationSequence", "has no item", _SOURCE)
-    groups = dataset[0x54000100].items if 0x54000100 in dataset else []
-    channels = [len(group[0x003A0200].items) if 0x003A0200 in group else 0 for group in groups]
+    groups = items_of(dataset, 0x54000100)
+    channels = [len(items_of(group, 0x003A0200)) for group in groups]
     for place, annotation in enumerate(annotations, 1):
         where = f"WaveformAnnotationSequence[{place}]."
         yield from _check_annotation(where, annotation, channels)
@@ -52,12 +52,11 @@ def _check_annotation(where: str, annotation: Dataset, channels: list[int]) -> I
 
 def _check_measurement(where: str, annotation: Dataset) -> Iterator[Violation]:
     """The code is one of those that the objects have, in its own unit."""
-    name, unit = _first(annotation, 0x0040A043), _first(annotation, 0x004008EA)
-    code = text(name, 0x00080100)
-    if text(name, 0x00080102) != "MDC" or code not in standard.MEASUREMENTS:
-        message = f"{code!r} of {text(name, 0x00080102)!r} is not a measurement that the objects have"
+    scheme, code = code_of(annotation, 0x0040A043)
+    if scheme != "MDC" or code not in standard.MEASUREMENTS:
+        message = f"{code!r} of {scheme!r} is not a measurement that the objects have"
         yield Violation(where + "ConceptNameCodeSequence", message, OURS)
-    elif (text(unit, 0x00080102), text(unit, 0x00080100)) != ("UCUM", standard.MEASUREMENTS[code]):
+    elif code_of(annotation, 0x004008EA) != ("UCUM", standard.MEASUREMENTS[code]):
         message = f"is not {standard.MEASUREMENTS[code]!r} of UCUM"
         yield Violation(where + "MeasurementUnitsCodeSequence", message, f"{_SOURCE}; {OURS}")
 
@@ -71,7 +70,7 @@ def _check_range(where: str, annotation: Dataset, groups: list[Dataset]) -> Iter
         return
     value = annotation[0x0040A132].value
     positions = struct.unpack(f"<{len(value) // 4}I", value[: len(value) // 4 * 4])
-    samples = groups[0][0x003A0010].integer() if groups and 0x003A0010 in groups[0] else None
+    samples = integer(groups[0], 0x003A0010) if groups else None
     pairs = list(zip(positions[::2], positions[1::2], strict=False))
     ordered = all(first <= last for first, last in pairs) and all(
         earlier[1] < later[0] for earlier, later in itertools.pairwise(pairs)
@@ -83,8 +82,7 @@ def _check_range(where: str, annotation: Dataset, groups: list[Dataset]) -> Iter
     if text(annotation, 0x0040A130) != wanted:
         message = f"is {text(annotation, 0x0040A130)!r} for {len(pairs)} intervals, not {wanted!r}"
         yield Violation(where + "TemporalRangeType", message, "PS3.3 C.10.10.1.2")
-    name = _first(annotation, 0x0040A043)
-    if (text(name, 0x00080102), text(name, 0x00080100)) != standard.NO_SIGNAL:
+    if code_of(annotation, 0x0040A043) != standard.NO_SIGNAL:
         message = "is not that of an interval without a signal, 10:11248 of MDC"
         yield Violation(where + "ConceptNameCodeSequence", message, f"PS3.16 CID 3335; {OURS}")
     yield from _check_channel_status(where, annotation, groups)
@@ -92,16 +90,11 @@ def _check_range(where: str, annotation: Dataset, groups: list[Dataset]) -> Iter
 
 def _check_channel_status(where: str, annotation: Dataset, groups: list[Dataset]) -> Iterator[Violation]:
     value = annotation[0x0040A0B0].value if 0x0040A0B0 in annotation else b""
-    channels = groups[0][0x003A0200].items if groups and 0x003A0200 in groups[0] else []
+    channels = items_of(groups[0], 0x003A0200) if groups else []
     if len(value) != 4 or not 1 <= int.from_bytes(value[2:], "little") <= len(channels):
         yield Violation(where + "ReferencedWaveformChannels", "names no single channel", OURS)
     elif not text(channels[int.from_bytes(value[2:], "little") - 1], 0x003A0205):
         yield Violation(where + "ReferencedWaveformChannels", "is a channel without Channel Status", OURS)
-
-
-def _first(dataset: Dataset, tag: int) -> Dataset:
-    items = dataset[tag].items if tag in dataset else []
-    return items[0] if items else {}
 
 
 def _check_reference(where: str, value: bytes, channels: list[int]) -> Iterator[Violation]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from wfdb2dicom.conformance import standard
-from wfdb2dicom.dicom.part10 import Dataset, Element
+from wfdb2dicom.dicom.part10 import Dataset, Element, items_of
 
 OURS = "promised in docs/conformance.md"
 
@@ -135,7 +135,7 @@ def _fault_of_value(element: Element, attribute: standard.Attribute) -> str:
 
 def check_code(where: str, dataset: Dataset, tag: int) -> Iterator[Violation]:
     """A code sequence has one item with value, scheme and meaning; nothing when it is missing."""
-    items = dataset[tag].items if tag in dataset else []
+    items = items_of(dataset, tag)
     if len(items) > 1:
         yield Violation(where + name_of(tag), f"has {len(items)} items instead of one", "PS3.3 C.10.9")
     for item in items:

@@ -18,7 +18,7 @@ from wfdb2dicom.conformance.annotations import check_annotations
 from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes, check_code, name_of
 from wfdb2dicom.conformance.waveform import check_groups
 from wfdb2dicom.dicom import stated_changes
-from wfdb2dicom.dicom.part10 import Dataset, MalformedError, Part10, number, parse, text
+from wfdb2dicom.dicom.part10 import Dataset, MalformedError, Part10, code_of, items_of, number, parse, text
 from wfdb2dicom.system.regular_file import read_file
 
 
@@ -108,18 +108,17 @@ def _check_equipment(dataset: Dataset) -> Iterator[Violation]:
         where = f"ContributingEquipmentSequence[{place}]."
         yield from check_attributes(where, item, standard.CONTRIBUTION)
         yield from check_code(where, item, 0x0040A170)
-        for purpose in item[0x0040A170].items if 0x0040A170 in item else ():
-            if (text(purpose, 0x00080102), text(purpose, 0x00080100)) != standard.PROCESSING_EQUIPMENT:
-                message = "is not Processing Equipment, 109102 of DCM"
-                yield Violation(where + "PurposeOfReferenceCodeSequence", message, f"PS3.16 CID 7005; {OURS}")
+        if items_of(item, 0x0040A170) and code_of(item, 0x0040A170) != standard.PROCESSING_EQUIPMENT:
+            message = "is not Processing Equipment, 109102 of DCM"
+            yield Violation(where + "PurposeOfReferenceCodeSequence", message, f"PS3.16 CID 7005; {OURS}")
     yield from _check_steps(dataset)
 
 
 def _check_steps(dataset: Dataset) -> Iterator[Violation]:
     """The steps that change samples agree with the waveform."""
     steps = stated_changes.descriptions(dataset)
-    groups = dataset[0x54000100].items if 0x54000100 in dataset else []
-    channels = [channel for group in groups if 0x003A0200 in group for channel in group[0x003A0200].items]
+    groups = items_of(dataset, 0x54000100)
+    channels = [channel for group in groups for channel in items_of(group, 0x003A0200)]
     if (stated_changes.HELD in steps) != any(text(group, 0x003A0004) == "DERIVED" for group in groups):
         message = "a derived waveform has no step that derives it, or an original one has"
         yield Violation("ContributingEquipmentSequence", message, f"PS3.3 C.10.9.1.3; {OURS}")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from wfdb2dicom.conformance.attributes import Violation
 from wfdb2dicom.dicom import leads, stated_changes
-from wfdb2dicom.dicom.part10 import Dataset, MalformedError, number, parse, text
+from wfdb2dicom.dicom.part10 import Dataset, MalformedError, items_of, number, parse, text
 from wfdb2dicom.errors import StudyError, describe
 from wfdb2dicom.system.regular_file import read_file
 
@@ -80,7 +80,7 @@ def _with_units(record: str, source: Any) -> Any:
 
 
 def _compare(dataset: Dataset, source: Any) -> Iterator[Violation]:
-    groups = dataset[0x54000100].items if 0x54000100 in dataset else []
+    groups = items_of(dataset, 0x54000100)
     channels: dict[str, npt.NDArray[np.float64]] = {}
     names = _keys(source.sig_name)
     expected = {name: n for n, name in enumerate(names)}
@@ -128,7 +128,7 @@ def _says_omitted(dataset: Dataset, names: list[str]) -> bool:
 
 
 def _compare_frequency(group: Dataset, source: Any, expected: dict[str, int]) -> Iterator[Violation]:
-    labels = [text(item, 0x003A0203).casefold() for item in group[0x003A0200].items] if 0x003A0200 in group else []
+    labels = [text(item, 0x003A0203).casefold() for item in items_of(group, 0x003A0200)]
     rates = {source.samps_per_frame[expected[label]] or 1 for label in labels if label in expected}
     for rate in rates or {1}:
         frequency = float(source.fs) * rate
@@ -142,7 +142,7 @@ def _compare_skew(group: Dataset, source: Any) -> Iterator[Violation]:
     names = _keys(source.sig_name)
     lags = dict(zip(names, source.skew or (), strict=False))
     rates = {name: rate or 1 for name, rate in zip(names, source.samps_per_frame, strict=True)}
-    for item in group[0x003A0200].items if 0x003A0200 in group else []:
+    for item in items_of(group, 0x003A0200):
         name = text(item, 0x003A0203).casefold()
         lag = (lags.get(name) or 0) * rates.get(name, 1)
         if number(item, 0x003A0215) != -lag:
@@ -153,7 +153,7 @@ def _compare_skew(group: Dataset, source: Any) -> Iterator[Violation]:
 def _millivolts(group: Dataset, held: list[stated_changes.Interval]) -> dict[str, npt.NDArray[np.float64]]:
     """Lead name in lower case → amplitudes in mV, NaN for invalid samples; empty where they cannot be computed."""
     dtype = {"SS": "<i2", "SL": "<i4"}.get(text(group, 0x54001006))
-    items = group[0x003A0200].items if 0x003A0200 in group else []
+    items = items_of(group, 0x003A0200)
     if dtype is None or 0x54001010 not in group or not items:
         return {}
     samples = np.frombuffer(group[0x54001010].value, dtype)

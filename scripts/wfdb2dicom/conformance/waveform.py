@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from wfdb2dicom.conformance import standard
 from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes, check_code, name_of
-from wfdb2dicom.dicom.part10 import Dataset, number, text
+from wfdb2dicom.dicom.part10 import Dataset, code_of, integer, items_of, number, text
 
 _SAMPLE: dict[str, tuple[int, np.dtype[Any]]] = {
     "SB": (8, np.dtype("i1")),
@@ -25,13 +25,13 @@ _FRAMES = 1000
 
 def check_groups(dataset: Dataset) -> Iterator[Violation]:
     """All rules of the Waveform Sequence."""
-    groups = dataset[0x54000100].items if 0x54000100 in dataset else []
+    groups = items_of(dataset, 0x54000100)
     ecg = standard.CLASSES.get(text(dataset, 0x00080016))
     if ecg is not None:
         if len(groups) > ecg.groups:
             message = f"has {len(groups)} items; {ecg.name} allows {ecg.groups}"
             yield Violation("WaveformSequence", message, ecg.source)
-        total = sum(_integer(group, 0x003A0005) or 0 for group in groups)
+        total = sum(integer(group, 0x003A0005) or 0 for group in groups)
         if ecg.channels_in_all is not None and total > ecg.channels_in_all:
             message = f"{total} in all groups; {ecg.name} allows {ecg.channels_in_all}"
             yield Violation("NumberOfWaveformChannels", message, ecg.source)
@@ -44,13 +44,9 @@ def check_groups(dataset: Dataset) -> Iterator[Violation]:
         yield from _check_samples(where, group)
 
 
-def _integer(dataset: Dataset, tag: int) -> int | None:
-    return dataset[tag].integer() if tag in dataset else None
-
-
 def _check_limits(where: str, group: Dataset, ecg: standard.EcgClass) -> Iterator[Violation]:
     """The content constraints of the class; what is missing has been found already."""
-    channels, samples = _integer(group, 0x003A0005), _integer(group, 0x003A0010)
+    channels, samples = integer(group, 0x003A0005), integer(group, 0x003A0010)
     if channels is not None and not 1 <= channels <= ecg.channels:
         message = f"is {channels}; {ecg.name} allows 1 to {ecg.channels}"
         yield Violation(where + "NumberOfWaveformChannels", message, ecg.source)
@@ -71,12 +67,12 @@ def _check_limits(where: str, group: Dataset, ecg: standard.EcgClass) -> Iterato
 
 
 def _check_channels(where: str, group: Dataset) -> Iterator[Violation]:
-    channels = group[0x003A0200].items if 0x003A0200 in group else []
-    n_channels = _integer(group, 0x003A0005)
+    channels = items_of(group, 0x003A0200)
+    n_channels = integer(group, 0x003A0005)
     if n_channels is not None and len(channels) != n_channels:
         message = f"has {len(channels)} items where NumberOfWaveformChannels is {n_channels}"
         yield Violation(where + "ChannelDefinitionSequence", message, "PS3.3 C.10.9")
-    bits = _integer(group, 0x54001004)
+    bits = integer(group, 0x54001004)
     seen: dict[tuple[str, ...], int] = {}
     for place, channel in enumerate(channels, 1):
         inside = f"{where}ChannelDefinitionSequence[{place}]."
@@ -85,10 +81,10 @@ def _check_channels(where: str, group: Dataset) -> Iterator[Violation]:
         yield from _check_skew_and_filters(inside, channel)
         codes = list(_check_codes(inside, channel))
         yield from codes
-        code = _code(channel, 0x003A0208)
+        code = code_of(channel, 0x003A0208)
         lead = (
             *code,
-            *_code(channel, 0x003A0209),
+            *code_of(channel, 0x003A0209),
             text(channel, 0x003A0203),
         )  # some leads share a code that says less than their labels
         if lead in seen:
@@ -107,7 +103,7 @@ def _check_scale(where: str, channel: Dataset, bits: int | None) -> Iterator[Vio
     if factor is not None and factor != 1:
         message = f"is {factor:g}; the sensitivity is exact and readers ignore or refuse any factor but 1"
         yield Violation(where + "ChannelSensitivityCorrectionFactor", message, f"PS3.3 C.10.9.1.4.2; {OURS}")
-    stored = _integer(channel, 0x003A021A)
+    stored = integer(channel, 0x003A021A)
     if bits is not None and stored is not None and stored != bits:
         message = f"is {stored}, but every sample has {bits} significant bits"
         yield Violation(where + "WaveformBitsStored", message, f"PS3.3 C.10.9; {OURS}")
@@ -133,31 +129,25 @@ def _check_skew_and_filters(where: str, channel: Dataset) -> Iterator[Violation]
         yield Violation(where + "FilterLowFrequency", message, "PS3.3 C.10.9")
 
 
-def _code(channel: Dataset, tag: int) -> tuple[str, str]:
-    """Scheme and value of the one code of a sequence, empty when there is none."""
-    items = channel[tag].items if tag in channel else []
-    return (text(items[0], 0x00080102), text(items[0], 0x00080100)) if items else ("", "")
-
-
 def _check_codes(where: str, channel: Dataset) -> Iterator[Violation]:
     """The lead code is one of CID 3001 with its own meaning and label; the unit is the millivolt."""
     yield from check_code(where, channel, 0x003A0208)
     yield from check_code(where, channel, 0x003A0209)
     yield from check_code(where, channel, 0x003A0211)
-    modifier, label = _code(channel, 0x003A0209), text(channel, 0x003A0203)
+    modifier, label = code_of(channel, 0x003A0209), text(channel, 0x003A0203)
     wanted = standard.MODIFIERS.get(label)
-    if _code(channel, 0x003A0208) == ("MDC", "2:126") and wanted and modifier != ("MDC", wanted):
+    if code_of(channel, 0x003A0208) == ("MDC", "2:126") and wanted and modifier != ("MDC", wanted):
         message = f"is {modifier[1]!r}; the code of {label!r} says too little without {wanted}"
         yield Violation(where + "ChannelSourceModifiersSequence", message, f"PS3.3 C.10.9; {OURS}")
-    if channel.get(0x003A0211) and channel[0x003A0211].items:
-        scheme, unit = _code(channel, 0x003A0211)
+    if items_of(channel, 0x003A0211):
+        scheme, unit = code_of(channel, 0x003A0211)
         if (scheme, unit) != ("UCUM", "mV"):
             message = f"is {unit!r} of {scheme!r}, not 'mV' of 'UCUM'"
             yield Violation(where + "ChannelSensitivityUnitsSequence", message, "PS3.3 C.10.9.1.4.2; PS3.16 CID 3082")
-    if not (channel.get(0x003A0208) and channel[0x003A0208].items):
+    if not (sources := items_of(channel, 0x003A0208)):
         return
-    scheme, code = _code(channel, 0x003A0208)
-    meaning, label = text(channel[0x003A0208].items[0], 0x00080104), text(channel, 0x003A0203)
+    scheme, code = code_of(channel, 0x003A0208)
+    meaning, label = text(sources[0], 0x00080104), text(channel, 0x003A0203)
     where += "ChannelSourceSequence"
     source = "PS3.16 CID 3001"
     if scheme != "MDC" or code not in standard.LEADS:
@@ -176,12 +166,12 @@ def _check_samples(where: str, group: Dataset) -> Iterator[Violation]:
     if interpretation not in _SAMPLE or 0x54001010 not in group:
         return
     bits, dtype = _SAMPLE[interpretation]
-    allocated = _integer(group, 0x54001004)
+    allocated = integer(group, 0x54001004)
     if allocated is not None and allocated != bits:
         message = f"is {allocated}; a sample of {interpretation} has {bits}"
         yield Violation(where + "WaveformBitsAllocated", message, "PS3.3 C.10.9.1.5")
     content = group[0x54001010].value
-    n_channels, n_samples = _integer(group, 0x003A0005), _integer(group, 0x003A0010)
+    n_channels, n_samples = integer(group, 0x003A0005), integer(group, 0x003A0010)
     if n_channels is not None and n_samples is not None:
         size = n_channels * n_samples * bits // 8
         if len(content) != size + size % 2:
@@ -218,13 +208,13 @@ def _check_padding(where: str, group: Dataset, samples: npt.NDArray[Any]) -> Ite
 
 def _check_status(where: str, group: Dataset, samples: npt.NDArray[Any]) -> Iterator[Violation]:
     """Channel Status agrees with the padding value; in a derived group, with Channel Derivation Description."""
-    channels = group[0x003A0200].items if 0x003A0200 in group else []
+    channels = items_of(group, 0x003A0200)
     derived = text(group, 0x003A0004) == "DERIVED"
     for n, channel in enumerate(channels):
         if (0x003A020C in channel) != (derived and bool(text(channel, 0x003A0205))):
             message = "is absent from a channel with held samples, or present in another"
             yield Violation(f"{where}ChannelDefinitionSequence[{n + 1}].ChannelDerivationDescription", message, OURS)
-    if derived or not samples.size or len(channels) != _integer(group, 0x003A0005):
+    if derived or not samples.size or len(channels) != integer(group, 0x003A0005):
         return
     value = group[0x5400100A].value[: samples.dtype.itemsize] if 0x5400100A in group else b""
     frames = samples.reshape(-1, len(channels)) == int.from_bytes(value, "little", signed=True)

@@ -72,6 +72,22 @@ def text(dataset: Dataset, tag: int) -> str:
     return dataset[tag].text() if tag in dataset else ""
 
 
+def integer(dataset: Dataset, tag: int) -> int | None:
+    """The value of a US or UL with one value, else None."""
+    return dataset[tag].integer() if tag in dataset else None
+
+
+def items_of(dataset: Dataset, tag: int) -> list[Dataset]:
+    """The items of a sequence, none when it is missing."""
+    return dataset[tag].items if tag in dataset else []
+
+
+def code_of(dataset: Dataset, tag: int) -> tuple[str, str]:
+    """Coding scheme and value of the first item of a code sequence, empty when there is none."""
+    item = next(iter(items_of(dataset, tag)), {})
+    return text(item, 0x00080102), text(item, 0x00080100)
+
+
 @dataclass(slots=True)
 class Part10:
     """A DICOM file.

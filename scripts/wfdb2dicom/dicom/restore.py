@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfdb2dicom.dicom import stated_changes
-from wfdb2dicom.dicom.part10 import Dataset, MalformedError, number, parse, text
+from wfdb2dicom.dicom.part10 import Dataset, MalformedError, code_of, integer, items_of, number, parse, text
 from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError
 from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file
@@ -102,7 +102,7 @@ def restore(
 
 
 def _restore(dataset: Dataset, name: str, order: str | Sequence[str], signal_format: int | None) -> Restored:
-    groups = dataset[0x54000100].items if 0x54000100 in dataset else []
+    groups = items_of(dataset, 0x54000100)
     if len(groups) != 1:
         raise RestoreError(f"the object has {len(groups)} multiplex groups; a WFDB record has one")
     name = name or text(dataset, 0x00200010)
@@ -125,7 +125,7 @@ def _samples(group: Dataset) -> tuple[npt.NDArray[Any], int]:
     bits = {"SS": 16, "SL": 32}.get(kind, 0)
     if not bits or 0x54001010 not in group or 0x003A0200 not in group:
         raise RestoreError(f"samples are {kind!r}, not SS or SL, or are missing")
-    channels, length = len(group[0x003A0200].items), group[0x003A0010].integer() if 0x003A0010 in group else None
+    channels, length = len(group[0x003A0200].items), integer(group, 0x003A0010)
     content = group[0x54001010].value
     if not channels or length is None or len(content) != channels * length * bits // 8:
         raise RestoreError(f"{len(content)} bytes are not {length} samples of {channels} channels of {bits} bits")
@@ -137,8 +137,7 @@ def _channel(item: Dataset) -> _Channel:
     if not sensitivity or sensitivity < 0 or baseline is None:
         raise RestoreError(f"channel {text(item, 0x003A0203)!r} has no sensitivity or no baseline")
     label = text(item, 0x003A0203)
-    units = item[0x003A0211].items if 0x003A0211 in item else []
-    unit = text(units[0], 0x00080100) if units else ""
+    _, unit = code_of(item, 0x003A0211)
     if unit != "mV" or number(item, 0x003A0212) not in (None, 1.0) or not label:
         raise RestoreError(f"channel {label!r} is in {unit!r}, not plainly in mV, or has no name")
     if number(item, 0x003A0214) or (number(item, 0x003A0215) or 0.0) > 0:

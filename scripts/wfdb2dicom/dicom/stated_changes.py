@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from wfdb2dicom.dicom.part10 import Dataset, text
+from wfdb2dicom.dicom.part10 import Dataset, code_of, items_of, text
 
 OMITTED = "Signals that are not an ECG were left out: "
 SUBTRACTED = "Baselines were subtracted from the samples: "
@@ -24,8 +24,7 @@ class Interval(NamedTuple):
 
 def descriptions(dataset: Dataset) -> list[str]:
     """Contribution Description of each step on the way to the object."""
-    items = dataset[0x0018A001].items if 0x0018A001 in dataset else []
-    return [text(item, 0x0018A003) for item in items]
+    return [text(item, 0x0018A003) for item in items_of(dataset, 0x0018A001)]
 
 
 def subtracted(dataset: Dataset) -> tuple[int, ...]:
@@ -51,9 +50,8 @@ def intervals(dataset: Dataset) -> list[Interval]:
         When positions are not pairs of first and last sample, or no channel is named.
     """
     found = []
-    for item in dataset[0x0040B020].items if 0x0040B020 in dataset else []:
-        names = item[0x0040A043].items if 0x0040A043 in item else []
-        if not names or (text(names[0], 0x00080102), text(names[0], 0x00080100)) != _NO_SIGNAL:
+    for item in items_of(dataset, 0x0040B020):
+        if code_of(item, 0x0040A043) != _NO_SIGNAL:
             continue
         channels = _integers(item, 0x0040A0B0, "H")
         positions = _integers(item, 0x0040A132, "I")
