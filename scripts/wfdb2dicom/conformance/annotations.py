@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import struct
 from collections.abc import Iterator
 
 from wfdb2dicom.conformance import standard
 from wfdb2dicom.conformance.attributes import OURS, Violation, check_attributes, check_code
-from wfdb2dicom.dicom.part10 import Dataset, code_of, integer, items_of, number, text
+from wfdb2dicom.dicom.part10 import Dataset, code_of, integer, integers, items_of, number, text
 
 _SOURCE = "PS3.3 C.10.10"
 
@@ -47,7 +46,7 @@ def _check_annotation(where: str, annotation: Dataset, channels: list[int]) -> I
     elif 0x004008EA in annotation:
         yield Violation(where + "MeasurementUnitsCodeSequence", "has no Numeric Value", _SOURCE)
     if 0x0040A0B0 in annotation:
-        yield from _check_reference(where, annotation[0x0040A0B0].value, channels)
+        yield from _check_reference(where, integers(annotation, 0x0040A0B0, "H"), channels)
 
 
 def _check_measurement(where: str, annotation: Dataset) -> Iterator[Violation]:
@@ -68,8 +67,7 @@ def _check_range(where: str, annotation: Dataset, groups: list[Dataset]) -> Iter
         yield Violation(where + "TemporalRangeType", message, _SOURCE)
     if 0x0040A132 not in annotation:
         return
-    value = annotation[0x0040A132].value
-    positions = struct.unpack(f"<{len(value) // 4}I", value[: len(value) // 4 * 4])
+    positions = integers(annotation, 0x0040A132, "I")
     samples = integer(groups[0], 0x003A0010) if groups else None
     pairs = list(zip(positions[::2], positions[1::2], strict=False))
     ordered = all(first <= last for first, last in pairs) and all(
@@ -89,17 +87,16 @@ def _check_range(where: str, annotation: Dataset, groups: list[Dataset]) -> Iter
 
 
 def _check_channel_status(where: str, annotation: Dataset, groups: list[Dataset]) -> Iterator[Violation]:
-    value = annotation[0x0040A0B0].value if 0x0040A0B0 in annotation else b""
+    referenced = integers(annotation, 0x0040A0B0, "H")
     channels = items_of(groups[0], 0x003A0200) if groups else []
-    if len(value) != 4 or not 1 <= int.from_bytes(value[2:], "little") <= len(channels):
+    if len(referenced) != 2 or not 1 <= referenced[1] <= len(channels):
         yield Violation(where + "ReferencedWaveformChannels", "names no single channel", OURS)
-    elif not text(channels[int.from_bytes(value[2:], "little") - 1], 0x003A0205):
+    elif not text(channels[referenced[1] - 1], 0x003A0205):
         yield Violation(where + "ReferencedWaveformChannels", "is a channel without Channel Status", OURS)
 
 
-def _check_reference(where: str, value: bytes, channels: list[int]) -> Iterator[Violation]:
+def _check_reference(where: str, numbers: tuple[int, ...], channels: list[int]) -> Iterator[Violation]:
     """Pairs of multiplex group and channel, both from 1; channel 0 = all of the group."""
-    numbers = struct.unpack(f"<{len(value) // 2}H", value[: len(value) // 2 * 2])
     pairs = list(zip(numbers[::2], numbers[1::2], strict=False))
     right = all(1 <= group <= len(channels) and channel <= channels[group - 1] for group, channel in pairs)
     if len(numbers) % 2 or not pairs or not right:

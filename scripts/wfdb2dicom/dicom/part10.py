@@ -77,6 +77,13 @@ def integer(dataset: Dataset, tag: int) -> int | None:
     return dataset[tag].integer() if tag in dataset else None
 
 
+def integers(dataset: Dataset, tag: int, form: str) -> tuple[int, ...]:
+    """The values of a US (`form` "H") or UL ("I"), none when it is missing."""
+    value = dataset[tag].value if tag in dataset else b""
+    count = len(value) // struct.calcsize(form)
+    return struct.unpack_from(f"<{count}{form}", value)
+
+
 def items_of(dataset: Dataset, tag: int) -> list[Dataset]:
     """The items of a sequence, none when it is missing."""
     return dataset[tag].items if tag in dataset else []

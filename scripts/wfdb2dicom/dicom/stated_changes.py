@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import struct
 from typing import NamedTuple
 
-from wfdb2dicom.dicom.part10 import Dataset, code_of, items_of, text
+from wfdb2dicom.dicom.part10 import Dataset, code_of, integers, items_of, text
 
 OMITTED = "Signals that are not an ECG were left out: "
 SUBTRACTED = "Baselines were subtracted from the samples: "
@@ -53,8 +52,8 @@ def intervals(dataset: Dataset) -> list[Interval]:
     for item in items_of(dataset, 0x0040B020):
         if code_of(item, 0x0040A043) != _NO_SIGNAL:
             continue
-        channels = _integers(item, 0x0040A0B0, "H")
-        positions = _integers(item, 0x0040A132, "I")
+        channels = integers(item, 0x0040A0B0, "H")
+        positions = integers(item, 0x0040A132, "I")
         if len(channels) != 2 or channels[0] != 1 or not channels[1] or not positions or len(positions) % 2:
             raise ValueError(f"an interval without a signal has channels {channels} and {len(positions)} positions")
         for first, last in zip(positions[::2], positions[1::2], strict=True):
@@ -72,9 +71,3 @@ def patient_is_known(dataset: Dataset) -> bool:
 def date_is_known(dataset: Dataset) -> bool:
     """Whether dates and times are those of the recording, perhaps shifted; if not, they were removed or replaced."""
     return text(dataset, 0x00280303) != "REMOVED"
-
-
-def _integers(item: Dataset, tag: int, kind: str) -> tuple[int, ...]:
-    value = item[tag].value if tag in item else b""
-    size = struct.calcsize(kind)
-    return struct.unpack(f"<{len(value) // size}{kind}", value[: len(value) // size * size])
