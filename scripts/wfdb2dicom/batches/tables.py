@@ -149,3 +149,20 @@ def read_plan(path: Path) -> tuple[dict[str, Any], list[PlanRow]]:
 def read_receipt(path: Path) -> list[ReceiptRow]:
     """Rows of a receipt; raises `TableError` as `read_plan` does."""
     return read_table(path, ReceiptRow._fields, ReceiptRow._make, RECEIPT_MARKER)[1]
+
+
+def read_batch(plan: Path, receipt: Path) -> tuple[dict[str, Any], list[PlanRow], list[ReceiptRow]]:
+    """Options, planned studies and outcomes of a batch, the latter two in the same order.
+
+    Raises
+    ------
+    TableError
+        When the plan file or the receipt is damaged, or the receipt is missing or not that of the plan file.
+    """
+    options, planned = read_plan(plan)
+    if not receipt.exists():
+        raise TableError(f"{receipt} is missing: run the workflow again, it will convert this batch")
+    outcomes = read_receipt(receipt)
+    if not (same_rows(options, planned, outcomes) and same_generation(plan, receipt)):
+        raise TableError(f"{receipt} is not the receipt of {plan}: delete it and run again")
+    return options, planned, outcomes

@@ -13,15 +13,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
-from wfdb2dicom.batches.tables import (
-    PlanRow,
-    ReceiptRow,
-    TableError,
-    read_plan,
-    read_receipt,
-    same_generation,
-    same_rows,
-)
+from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, TableError, read_batch
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.studies import path_prefix
 from wfdb2dicom.results.manifest import read_manifest
@@ -90,17 +82,10 @@ def require_whole(plans: Path, receipts: Path, manifest: Path, dcm_dir: str) -> 
 
 def _look(plan: Path, receipts: Path, dcm_dir: str) -> BatchState:
     """Compare one batch's plan file, receipt and objects."""
-    receipt = receipts / plan.name
     try:
-        options, planned = read_plan(plan)
-        if not receipt.exists():
-            return BatchState(findings=[f"{receipt} is missing"])
-        rows = read_receipt(receipt)
-        belongs = same_rows(options, planned, rows) and same_generation(plan, receipt)
+        _, planned, rows = read_batch(plan, receipts / plan.name)
     except TableError as error:
         return BatchState(findings=[str(error)])
-    if not belongs:
-        return BatchState(findings=[f"{receipt} is not the receipt of {plan}"])
     good = [row for row in rows if row.status != "failed"]
     findings = [
         f"study {row.study_id}: its object is {'missing' if stamp == '-' else 'not the file that was written'}"

@@ -17,13 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as pa
 
 from wfdb2dicom.batches.rerun_token import store_results
-from wfdb2dicom.batches.tables import (
-    TableError,
-    read_plan,
-    read_receipt,
-    same_generation,
-    same_rows,
-)
+from wfdb2dicom.batches.tables import read_batch
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.csv_text import RowWriter, iter_rows, missing_column
 from wfdb2dicom.inputs.studies import path_prefix
@@ -160,13 +154,8 @@ def read_batches(options: AggregateOptions) -> Iterator[BatchResults]:
 
 def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> BatchResults:
     """Read the plan of one batch and its outcomes."""
-    options, planned = read_plan(plan)
     receipt = receipts / plan.name
-    if not receipt.exists():
-        raise TableError(f"{receipt} is missing: run the workflow again, it will convert this batch")
-    results = read_receipt(receipt)
-    if not (same_rows(options, planned, results) and same_generation(plan, receipt)):
-        raise TableError(f"{receipt} is not the receipt of {plan}: delete it and run again")
+    _, planned, results = read_batch(plan, receipt)
     rows = list(zip(planned, results, strict=True))
     counts = OutcomeCounts()
     counts.add_batch(rows, fresh=receipt.stat().st_mtime >= started)
