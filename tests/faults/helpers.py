@@ -76,7 +76,7 @@ def make_plan(folder: Path, count: int = 8, samples: int = 250, **options: objec
         name = study_path(study)
         rows.append(
             tables.PlanRow(
-                str(study), str(subject_of(study)), name, f"{name}.dcm", stamps.sources(str(stem)), values, ""
+                str(study), str(subject_of(study)), name, f"{name}.dcm", stamps.record_stamps(str(stem)), values, ""
             )
         )
     plan = folder / "results/plan/001-000.tsv"

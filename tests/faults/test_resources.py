@@ -37,7 +37,7 @@ def plan_of(folder: Path, count: int) -> None:
     samples = np.random.default_rng(1).integers(-500, 500, (250, 12)).astype("<i2")
     write(folder / "wfdb/ecg.hea", header_text("ecg", samples))
     write(folder / "wfdb/ecg.dat", samples.tobytes())
-    seen = stamps.sources(str(folder / "wfdb/ecg"))
+    seen = stamps.record_stamps(str(folder / "wfdb/ecg"))
     values = Acquisition(subject_id="10000000").to_json()
     rows = []
     for n in range(count):

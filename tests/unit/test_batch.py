@@ -37,7 +37,7 @@ def make_plan(make_record, tmp_path: Path) -> Callable[..., Path]:
             path = make_record(name=str(study), samples=ecg(seed=study), folder=f"wfdb/s{study}")
             values = Acquisition(subject_id="10000032", study_id=str(study), filter_low="0.05").to_json()
             name = f"s{study}/{study}"
-            seen = stamps.sources(str(path))
+            seen = stamps.record_stamps(str(path))
             rows.append(tables.PlanRow(str(study), "10000032", name, f"{name}.dcm", seen, values, ""))
         mapping = {"wfdb_dir": str(tmp_path / "wfdb"), "dcm_dir": str(tmp_path / "dcm"), **options}
         tables.write_plan(tmp_path / "plan/000.tsv", mapping, rows)
@@ -250,7 +250,7 @@ def test_an_unchanged_failure_of_the_studys_own_is_not_tried_again(make_plan, tm
     plan, first, second = make_plan(4), tmp_path / "1.tsv", tmp_path / "2.tsv"
     (tmp_path / "wfdb/s40000001/40000001.dat").write_bytes(b"")
     options, rows = tables.read_plan(plan)
-    rows[1] = rows[1]._replace(sources=stamps.sources(str(tmp_path / "wfdb" / rows[1].record)))
+    rows[1] = rows[1]._replace(sources=stamps.record_stamps(str(tmp_path / "wfdb" / rows[1].record)))
     tables.write_plan(plan, options, rows)
     fault({"40000002": lambda: die(signal.SIGKILL)})
     job.run(plan, first)

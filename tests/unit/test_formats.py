@@ -23,7 +23,7 @@ from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.dicom.restore import restore
 from wfdb2dicom.errors import ChecksumError, HeaderError, LeadError, PathError, SignalError, StudyError, UnitsError
 from wfdb2dicom.records.header import parse
-from wfdb2dicom.records.stamps import sources
+from wfdb2dicom.records.stamps import record_stamps
 from wfdb2dicom.records.wfdb_reader import read_with_wfdb
 
 WHO = Acquisition(subject_id="1", ecg_time="2100-01-01 00:00:00")
@@ -434,10 +434,10 @@ def test_all_files_of_segments_are_watched_whatever_their_names(tmp_path: Path) 
     for segment in "ab":
         (tmp_path / f"{segment}.hea").write_text(f"{segment} 1 250 10\nother_{segment}.dat 16 200\n")
         (tmp_path / f"other_{segment}.dat").write_bytes(bytes(20))
-    before = sources(str(tmp_path / "m"))
+    before = record_stamps(str(tmp_path / "m"))
     assert before.count(",") == 4 and "-" not in before
     (tmp_path / "other_b.dat").write_bytes(bytes(22))
-    assert sources(str(tmp_path / "m")) != before
+    assert record_stamps(str(tmp_path / "m")) != before
 
 
 def test_a_changed_segment_header_makes_a_new_instance(tmp_path: Path) -> None:

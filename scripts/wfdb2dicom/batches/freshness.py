@@ -22,7 +22,7 @@ from typing import Any
 from wfdb2dicom.batches.plan_files import TOKEN_FILE
 from wfdb2dicom.batches.rerun_token import TokenFile
 from wfdb2dicom.batches.tables import (
-    FURTHER_SOURCES,
+    OTHER_FILES,
     PlanRow,
     ReceiptRow,
     TableError,
@@ -33,7 +33,7 @@ from wfdb2dicom.batches.tables import (
     table_digest,
 )
 from wfdb2dicom.errors import is_transient
-from wfdb2dicom.records.stamps import STAT_THREADS, further_sources, sources
+from wfdb2dicom.records.stamps import STAT_THREADS, other_file_stamps, record_stamps
 from wfdb2dicom.system.paths import is_zip, stamp_of
 from wfdb2dicom.system.pool import map_in_order, process_count, studies_in
 
@@ -77,7 +77,7 @@ class Policy:
         return all(map(partial(self._row_holds, options), planned, receipt))
 
     def _row_holds(self, options: Mapping[str, Any], row: PlanRow, done: ReceiptRow) -> bool:
-        if self.watch_sources and further_sources_changed(options["wfdb_dir"], row, done):
+        if self.watch_sources and other_files_changed(options["wfdb_dir"], row, done):
             return False
         if done.status == "failed":
             # Failures that the plan itself found need not be tried again: every plan looks for them.
@@ -85,17 +85,17 @@ class Policy:
         return not self.watch_sources or stamp_of(os.path.join(options["dcm_dir"], done.dicom)) == done.stamp
 
 
-def further_sources_changed(tree: str, row: PlanRow, receipt: ReceiptRow) -> bool:
-    """Whether a study's further signal files have changed since it was converted or failed.
+def other_files_changed(tree: str, row: PlanRow, receipt: ReceiptRow) -> bool:
+    """Whether the other files of a study have changed since it was converted or failed.
 
-    A study that failed in a ZIP has that for its further source: the same members of a fresh copy may be whole.
+    A study that failed in a ZIP has the ZIP itself as its other file: the same members of a fresh copy may be whole.
     """
-    if FURTHER_SOURCES not in receipt.facts:
+    if OTHER_FILES not in receipt.facts:
         return False
-    then: str = json.loads(receipt.facts)[FURTHER_SOURCES]
+    then: str = json.loads(receipt.facts)[OTHER_FILES]
     if row.members:
         return stamp_of(tree) != then
-    return further_sources(os.path.join(tree, row.record)) != then
+    return other_file_stamps(os.path.join(tree, row.record)) != then
 
 
 def plan_token(
@@ -213,7 +213,7 @@ def _sources_changed(rows: Iterable[PlanRow], wfdb_dir: str) -> bool:
     if is_zip(wfdb_dir):  # its own stamp is that of an input of the plan
         return False
     tree = os.path.join(wfdb_dir, "")
-    return any(row.dicom and sources(tree + row.record) != row.sources for row in rows)
+    return any(row.dicom and record_stamps(tree + row.record) != row.sources for row in rows)
 
 
 def _batch_changed(plan: Path, receipts: Path, policy: Policy) -> bool:

@@ -228,7 +228,7 @@ def _plan_batch(
 
 def _with_sources(rows: list[PlanRow], wfdb_dir: str) -> list[PlanRow]:
     tree = os.path.join(wfdb_dir, "")
-    return [row._replace(sources=stamps.sources(tree + row.record)) if row.dicom else row for row in rows]
+    return [row._replace(sources=stamps.record_stamps(tree + row.record)) if row.dicom else row for row in rows]
 
 
 def _with_zip_members(rows: list[PlanRow], index: ZipIndex) -> list[PlanRow]:
@@ -288,7 +288,7 @@ def known_failures(
         if (before := done.get(row.study_id))
         and before.status == "failed"
         and not policy.tries_again(before)
-        and not freshness.further_sources_changed(wfdb_dir, row, before)
+        and not freshness.other_files_changed(wfdb_dir, row, before)
     ]
 
 

@@ -19,7 +19,7 @@ from wfdb2dicom.system.whole_file import replace_file
 
 PLAN_MARKER = "#wfdb2dicom-plan 2 "
 RECEIPT_MARKER = "#wfdb2dicom-receipt 1"
-FURTHER_SOURCES = "further_sources"  # among the facts of a receipt row
+OTHER_FILES = "further_sources"  # fact of a receipt row: stamps of the files that are not named like the record
 
 
 class PlanRow(NamedTuple):

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from wfdb2dicom.acquisition import Acquisition
-from wfdb2dicom.batches.tables import FURTHER_SOURCES, PlanRow, ReceiptRow, failure, options_line
+from wfdb2dicom.batches.tables import OTHER_FILES, PlanRow, ReceiptRow, failure, options_line
 from wfdb2dicom.batches.worker_reports import send
 from wfdb2dicom.convert import Converter, PreparedRecord
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import CHANGED, OutputError, describe, is_transient, name_file
-from wfdb2dicom.records.stamps import further_sources, sources
+from wfdb2dicom.records.stamps import other_file_stamps, record_stamps
 from wfdb2dicom.system.limits import limit_process, physical_memory
 from wfdb2dicom.system.linux import die_with_parent, keep_freed_memory
 from wfdb2dicom.system.output_tree import OutputTree
@@ -78,15 +78,15 @@ class Job:
         """Convert a study, and give its outcome."""
         row = self.rows[n]
         if isinstance(prepared, Exception):
-            return failure(row, self._words(prepared, row, converter), _with_further("", converter.zip_stamp))
-        further = converter.zip_stamp
+            return failure(row, self._words(prepared, row, converter), _with_other_files("", converter.zip_stamp))
+        others = converter.zip_stamp
         try:
-            further = further or _further_sources(prepared)  # as the files are before they are read
+            others = others or _other_file_stamps(prepared)  # as the files are before they are read
             converted = converter.convert(prepared, row.dicom)
         except OutputError:
             raise
         except Exception as error:
-            return failure(row, self._words(error, row, converter), _with_further("", further))
+            return failure(row, self._words(error, row, converter), _with_other_files("", others))
         return ReceiptRow(
             row.study_id,
             converted.status,
@@ -96,7 +96,7 @@ class Job:
             str(converted.size),
             str(converted.mtime_ns),
             converted.sha256,
-            _with_further(converted.facts, "" if converter.zip_stamp else further),
+            _with_other_files(converted.facts, "" if converter.zip_stamp else others),
         )
 
     def _words(self, error: Exception, row: PlanRow, converter: Converter) -> str:
@@ -109,21 +109,22 @@ class Job:
         if row.members:
             unchanged = stamp_of(self.wfdb_dir) == converter.zip_stamp
         else:
-            unchanged = sources(os.path.join(self.wfdb_dir, row.record)) == row.sources
+            unchanged = record_stamps(os.path.join(self.wfdb_dir, row.record)) == row.sources
         return words if unchanged else words + CHANGED
 
 
-def _further_sources(prepared: PreparedRecord) -> str:
+def _other_file_stamps(prepared: PreparedRecord) -> str:
     """The stamps of signal files that are not named like the record; most records have none."""
     path, header = prepared.path, prepared.header
     if header is None or prepared.study is None:
-        return further_sources(path)
-    return "" if header.signal_file == os.path.basename(path) + ".dat" else further_sources(path, [header.signal_file])
+        return other_file_stamps(path)
+    usual = os.path.basename(path) + ".dat"
+    return "" if header.signal_file == usual else other_file_stamps(path, [header.signal_file])
 
 
-def _with_further(facts: str, stamps: str) -> str:
-    """The facts of a study with the stamps of its further signal files, of which most have none."""
-    return options_line({**json.loads(facts or "{}"), FURTHER_SOURCES: stamps}) if stamps else facts
+def _with_other_files(facts: str, stamps: str) -> str:
+    """The facts of a study with the stamps of its other files; most studies have none."""
+    return options_line({**json.loads(facts or "{}"), OTHER_FILES: stamps}) if stamps else facts
 
 
 def work(job: Job, connection: Connection, position: Position, supervisor: int) -> None:

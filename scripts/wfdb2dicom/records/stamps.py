@@ -1,4 +1,8 @@
-"""Size and modification time of the files of a record, to notice that one has changed."""
+"""Size and modification time of the files of a record, to notice that one has changed.
+
+`record_stamps` covers the header and the signal file with the record's name, which is all that most records have;
+`other_file_stamps` covers the others, of which only the header knows.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ _FAST = 50e-6  # seconds per record: 10 µs from memory, 600 µs and more from a
 _MOST_FILES = 1000  # files of one record that are checked
 
 
-def sources(record: str) -> str:
+def record_stamps(record: str) -> str:
     """``size:mtime_ns`` of a record's header and of each signal file, comma separated, ``-`` for a missing one.
 
     The signal file is the one named like the record with .dat or .mat; else those that the header names.
@@ -44,12 +48,12 @@ def choose_threads(records: Sequence[str]) -> int:
     some = records[:: max(1, len(records) // _SAMPLE)]
     start = time.perf_counter()
     for record in some:
-        sources(record)
+        record_stamps(record)
     return STAT_THREADS if time.perf_counter() - start > _FAST * len(some) else 1
 
 
-def further_sources(record: str, names: Iterable[str] | None = None) -> str:
-    """The stamps of the signal files that a header names and that `sources` does not cover; "" for none.
+def other_file_stamps(record: str, names: Iterable[str] | None = None) -> str:
+    """The stamps of the signal files that a header names and that `record_stamps` does not cover; "" for none.
 
     Finding them requires reading the header, so this is done when a study is converted, and its receipt keeps them.
 
