@@ -17,7 +17,7 @@ from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.errors import ConfigError, OutputError
 from wfdb2dicom.publish import publication, source
 from wfdb2dicom.publish.tables import publishable
-from wfdb2dicom.publish.wholeness import NotWhole
+from wfdb2dicom.publish.completeness import IncompleteRun
 from wfdb2dicom.system import current_run
 
 from .conftest import GIVEN, Publisher, content
@@ -128,18 +128,20 @@ def _own_results() -> None:
 )
 def test_a_run_that_is_not_whole_is_refused(publish_demo: Publisher, change: Callable[[], Any], words: str) -> None:
     change()
-    with pytest.raises(NotWhole, match=words):
+    with pytest.raises(IncompleteRun, match=words):
         publish_demo()
     assert not content(Path("dicom")).keys() & FILES
 
 
 def test_a_run_of_which_too_many_studies_failed_is_refused(publish_demo: Publisher) -> None:
-    with pytest.raises(NotWhole, match=r"1 of 12 studies failed \(8\.33 %\), more than max_failed allows \(5 %\): fix"):
+    with pytest.raises(
+        IncompleteRun, match=r"1 of 12 studies failed \(8\.33 %\), more than max_failed allows \(5 %\): fix"
+    ):
         publish_demo(max_failed=0.05)
 
 
 def test_a_folder_of_another_run_is_refused(publish_demo: Publisher) -> None:
-    with pytest.raises(NotWhole, match="elsewhere is not the folder of the last run, which wrote into dicom"):
+    with pytest.raises(IncompleteRun, match="elsewhere is not the folder of the last run, which wrote into dicom"):
         publish_demo(dcm_dir="elsewhere")
 
 
@@ -149,7 +151,7 @@ def test_bytes_that_changed_under_the_same_size_and_time_are_found_on_request(pu
     damaged[-1] ^= 1
     STUDY.write_bytes(damaged)
     os.utime(STUDY, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with pytest.raises(NotWhole, match="study 94000001"):
+    with pytest.raises(IncompleteRun, match="study 94000001"):
         publish_demo(GIVEN | {"verify": True})
     publish_demo()  # a look at it does not see that, and sha256sum does
     summed = subprocess.run(

@@ -1,8 +1,8 @@
 """A finished run as a data set that others can take: what belongs beside the objects, from manifest and summary.
 
 `publication`
-    Writes the files, only those that changed, and refuses a run that is not whole.
-`wholeness`
+    Writes the files, only those that changed, and refuses a run that is incomplete.
+`completeness`
     Whether receipts, manifest and objects still agree.
 `source`
     What is known of the collection that was converted: name, licence, citation, digests. Nothing is guessed.

@@ -23,7 +23,7 @@ from wfdb2dicom.publish.data_card import README, data_card
 from wfdb2dicom.publish.figures import count
 from wfdb2dicom.publish.source import LICENSE, Source, read_source
 from wfdb2dicom.publish.tables import MANIFEST, RECORDS, SUMS, publishable, write_manifest, write_records, write_sums
-from wfdb2dicom.publish.wholeness import NotWhole, require_whole
+from wfdb2dicom.publish.completeness import IncompleteRun, require_complete
 from wfdb2dicom.results.summary import read_summary, too_many_failed
 from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.paths import is_zip, stamp_of
@@ -93,15 +93,15 @@ def publish(options: PublishOptions) -> Publication:
 
     Raises
     ------
-    NotWhole
-        When the run is not whole, so that nothing is written.
+    IncompleteRun
+        When the run is incomplete, so that nothing is written.
     ConfigError
         When the option publish lacks what must not be guessed, or a file of another has the name of one of ours.
     """
     state = TokenFile(options.state)
-    summary = _whole_summary(options)
+    summary = _complete_summary(options)
     source = read_source(options.publish, options.wfdb_dir, options.plans / TOKEN_FILE, state)
-    require_whole(options.plans, options.receipts, options.manifest, options.dcm_dir)
+    require_complete(options.plans, options.receipts, options.manifest, options.dcm_dir)
     if options.publish.get("verify"):
         _verify(options)
     # The version of the encoding is that of the plan; the program that publishes may be a later one.
@@ -132,21 +132,21 @@ def _staging(dcm_dir: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _whole_summary(options: PublishOptions) -> dict[str, Any]:
+def _complete_summary(options: PublishOptions) -> dict[str, Any]:
     """The summary, if manifest and summary are what the last run wrote and not too many studies failed."""
     written: Mapping[str, str] = TokenFile(options.digests).read().get("files", {}) if options.digests else {}
     for path in (options.manifest, options.summary):
         if not path.exists() or (options.digests and written.get(str(path)) != file_digest(path)):
-            raise NotWhole(f"{path} is not what the last run wrote: run the workflow first, then publish")
+            raise IncompleteRun(f"{path} is not what the last run wrote: run the workflow first, then publish")
     summary = read_summary(options.summary)
     made_in = summary["options"].get("dcm_dir", options.dcm_dir)
     if made_in != options.dcm_dir:
-        raise NotWhole(
+        raise IncompleteRun(
             f"dcm_dir: {options.dcm_dir} is not the folder of the last run, which wrote into {made_in}: run the "
             "workflow first, then publish"
         )
     if failed := too_many_failed(summary, options.max_failed):
-        raise NotWhole(
+        raise IncompleteRun(
             f"{failed}: fix what the errors in {summary['error_log']} name and run the workflow again, or set "
             "max_failed higher"
         )
@@ -157,7 +157,7 @@ def _verify(options: PublishOptions) -> None:
     table = options.state.with_name("verify.tsv")
     outcome = verify.run(options.plans, options.receipts, table, workers=options.workers)
     if outcome.findings:
-        raise NotWhole(f"{outcome}: run the workflow again, then publish\n{outcome.examples()}")
+        raise IncompleteRun(f"{outcome}: run the workflow again, then publish\n{outcome.examples()}")
 
 
 def _write_all(folder: Path, table: pa.Table, source: Source, summary: Mapping[str, Any]) -> dict[str, str]:

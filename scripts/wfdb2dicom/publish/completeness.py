@@ -1,4 +1,4 @@
-"""Whether a run is whole: plan files, receipts, manifest and objects agree, by their names, sizes and times.
+"""Whether a run is complete: plan files, receipts, manifest and objects agree, by their names, sizes and times.
 
 No object is read. What a look cannot see, bytes changed under an unchanged size and time, `wfdb2dicom.checks.verify`
 finds.
@@ -23,8 +23,8 @@ from wfdb2dicom.system.pool import map_in_order, process_count, studies_in
 EXAMPLES = 5  # findings that a message names
 
 
-class NotWhole(ConfigError):
-    """A run that is not whole is not published: names what is wrong and the remedy."""
+class IncompleteRun(ConfigError):
+    """An incomplete run is not published: names what is wrong and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class BatchState:
     findings: list[str] = field(default_factory=list)
 
 
-def require_whole(plans: Path, receipts: Path, manifest: Path, dcm_dir: str) -> None:
-    """Refuse a run that is not whole.
+def require_complete(plans: Path, receipts: Path, manifest: Path, dcm_dir: str) -> None:
+    """Refuse a run that is incomplete.
 
     Parameters
     ----------
@@ -60,23 +60,23 @@ def require_whole(plans: Path, receipts: Path, manifest: Path, dcm_dir: str) -> 
 
     Raises
     ------
-    NotWhole
+    IncompleteRun
         With examples and the remedy.
     """
     paths = sorted(plans.glob("*.tsv"))
     if not paths:
-        raise NotWhole(f"{plans} holds no plan files: run the workflow first, then publish")
+        raise IncompleteRun(f"{plans} holds no plan files: run the workflow first, then publish")
     processes = process_count(studies_in(paths))
     states = list(map_in_order(partial(_look, receipts=receipts, dcm_dir=dcm_dir), paths, processes=processes))
     findings = [finding for state in states for finding in state.findings]
     if findings:
         shown = "\n".join(f"  {finding}" for finding in findings[:EXAMPLES])
-        raise NotWhole(
+        raise IncompleteRun(
             f"{len(findings)} receipts or objects do not hold: run the workflow again, which converts what changed, "
             f"then publish\n{shown}"
         )
     if [state.digest for state in states] != list(_digests_of_manifest(manifest, [state.studies for state in states])):
-        raise NotWhole(f"{manifest} is not the table of these receipts: run the workflow again, then publish")
+        raise IncompleteRun(f"{manifest} is not the table of these receipts: run the workflow again, then publish")
     _require_no_others(dcm_dir, sum(state.objects for state in states), manifest, processes)
 
 
@@ -126,9 +126,9 @@ def _require_no_others(dcm_dir: str, objects: int, manifest: Path, processes: in
     paths = read_manifest(manifest, ["dcm_path"])["dcm_path"].to_pylist()
     known = {(path or "").removeprefix(prefix) for path in paths}
     others = {os.path.relpath(path, dcm_dir) for path in _objects_below(dcm_dir)} - known
-    # Not the whole paths, which may name patients; find shows where a file lies.
+    # Not the full paths, which may name patients; find shows where a file lies.
     examples = "\n".join(f"  {'/'.join(path.split('/')[-2:])}" for path in sorted(others)[:EXAMPLES])
-    raise NotWhole(
+    raise IncompleteRun(
         f"dcm_dir: {dcm_dir} holds {len(others)} DICOM files of no study of this run, which would be published with it:"
         f" move them elsewhere\n{examples}"
     )
