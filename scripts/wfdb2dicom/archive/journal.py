@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,8 @@ from typing import NamedTuple
 
 from wfdb2dicom.archive.sent_table import SETTLED
 from wfdb2dicom.archive.settings import Archive
-from wfdb2dicom.system.regular_file import append_fully, open_regular, read_fully
+from wfdb2dicom.system.lock import locked
+from wfdb2dicom.system.regular_file import append_fully, read_fully
 
 _MARKER = "#wfdb2dicom-journal 1 "
 
@@ -73,11 +72,5 @@ def open_journal(folder: Path, archive: Archive, name: str) -> Iterator[Journal]
         Of the file.
     """
     path = folder / blake2b(str(archive).encode(), digest_size=6).hexdigest() / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(path, os.O_APPEND) as descriptor:
         yield Journal(descriptor, archive)
-    finally:
-        os.close(descriptor)

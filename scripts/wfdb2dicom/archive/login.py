@@ -7,14 +7,13 @@ first contact one after the other. The file names its run, so the next run begin
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from wfdb2dicom.archive.client import LoginRefused
-from wfdb2dicom.system.regular_file import open_regular, read_file
+from wfdb2dicom.system.lock import locked
+from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file
 
 _ACCEPTED, _REFUSED = "accepted", "refused"
@@ -53,7 +52,7 @@ class LoginGate:
         self.check()
         with contextlib.ExitStack() as stack:
             if self._run and not self._read():
-                stack.enter_context(self._alone())
+                stack.enter_context(locked(self._lock))
                 self.check()
             try:
                 yield
@@ -62,17 +61,6 @@ class LoginGate:
                 raise
             if not self._read():
                 self._write(_ACCEPTED)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._lock.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = open_regular(self._lock, os.O_RDWR | os.O_CREAT)
-        try:
-            with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
     def _read(self) -> str:
         """What is known of this run: "" for nothing."""

@@ -1,15 +1,18 @@
-"""A lock that allows one run at a time in a folder.
+"""Locks: one that allows one run at a time in a folder, and those of files that the jobs of a run share.
 
-The lock belongs to the process and the kernel drops it when the process ends, even when it is killed, so nothing has
-to be unlocked.
+A lock belongs to the process and the kernel drops it when the process ends, even when it is killed, so nothing is left
+locked.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,3 +81,23 @@ def is_held(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+@contextmanager
+def locked(path: Path, flags: int = 0) -> Iterator[int]:
+    """The descriptor of a file that other processes lock too, which are waited for; it is made where it is missing.
+
+    Parameters
+    ----------
+    path : Path
+    flags : int
+        Those of `os.open` besides reading and writing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = open_regular(path, os.O_RDWR | os.O_CREAT | flags)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
