@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from multiprocessing import get_context, process
+from multiprocessing import process
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -23,6 +22,7 @@ from wfdb2dicom.batches.tables import ReceiptRow, failure
 from wfdb2dicom.batches.worker import Job, Position, work
 from wfdb2dicom.batches.worker_reports import ReportReader
 from wfdb2dicom.errors import OutputError
+from wfdb2dicom.system.linux import process_context
 from wfdb2dicom.system.stable_storage import StableStorage
 
 _DEATH_SECONDS = 5.0
@@ -30,9 +30,8 @@ _LOOK_SECONDS = 1.0  # at most so long no deadline is looked at
 _STOPPED_SECONDS = 1.0  # looks at the deadlines that are so much further apart than wanted: this process was stopped
 _MOST_EARLY_DEATHS = 4  # workers in a row that may die before their first study, which no study is to blame for
 _CHUNK = 64  # studies handed to a worker at once; the next chunk waits in its pipe while it works
-# Forking costs a millisecond and shares what is imported; where fork is unsafe a fresh interpreter is started.
 _CHILDREN: set[Any] = process._children  # type: ignore[attr-defined]
-_PROCESSES: Any = get_context("fork" if sys.platform.startswith("linux") else "spawn")
+_PROCESSES = process_context()
 
 
 class _Worker:

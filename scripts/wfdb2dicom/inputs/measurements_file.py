@@ -11,11 +11,9 @@ import lzma
 import os
 import pickle
 import re
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,7 @@ from wfdb2dicom.inputs.csv_text import near_columns
 from wfdb2dicom.inputs.packed_file import is_packed, open_unpacked
 from wfdb2dicom.inputs.unpickle import Refused, read_frame
 from wfdb2dicom.system.limits import limit_process
+from wfdb2dicom.system.linux import process_context
 
 _BLOCK = 2 << 20  # bytes of CSV that are parsed at a time; no row may be longer
 # What reading a pickle may take, in a process of its own: a frame takes a few bytes of memory for each of the pickle's
@@ -177,11 +176,10 @@ def _read_parquet(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple
 def _read_pickle(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
     # In a process of its own: numpy and pandas trust the state of their objects, so damage can crash them. Only there
     # is pandas imported, which takes 0.2 s.
-    context = get_context("fork" if sys.platform.startswith("linux") else "spawn")
     size = path.stat().st_size * (_USUAL_RATIO if is_packed(path) else 1)
     memory = _PICKLE_MEMORY + _PICKLE_MEMORY_RATIO * size
     seconds = _PICKLE_SECONDS + _PICKLE_SECONDS_PER_MB * size // 10**6
-    with ProcessPoolExecutor(1, context, initializer=limit_process, initargs=(memory, seconds)) as pool:
+    with ProcessPoolExecutor(1, process_context(), initializer=limit_process, initargs=(memory, seconds)) as pool:
         try:
             return pool.submit(_load_pickle, path, study_id_col, wanted).result()
         except MemoryError:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from wfdb2dicom.system.linux import die_with_parent
+from wfdb2dicom.system.linux import die_with_parent, process_context
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -94,10 +93,7 @@ def map_in_order(
 
 def _pool(processes: int, threads: int) -> Executor:
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # here: most programs start without
-    from multiprocessing import get_context
 
     if processes <= 1 and threads:
         return ThreadPoolExecutor(threads)
-    # Where fork is unsafe a fresh interpreter is started.
-    context = get_context("fork" if sys.platform.startswith("linux") else "spawn")
-    return ProcessPoolExecutor(processes, context, initializer=die_with_parent, initargs=(os.getpid(),))
+    return ProcessPoolExecutor(processes, process_context(), initializer=die_with_parent, initargs=(os.getpid(),))
