@@ -6,7 +6,6 @@ import sys
 import time
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
@@ -25,6 +24,7 @@ from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.batches.progress import ProgressReader
 from wfdb2dicom.cli.statusline import Display
 from wfdb2dicom.inputs.studies import path_prefix
+from wfdb2dicom.system.folders import require_writable
 from wfdb2dicom.system.regular_file import read_file, refuse_irregular
 from wfdb2dicom.system.whole_file import replace_file
 from wfdb2dicom.words import shown
@@ -290,9 +290,7 @@ def try_dcm_dir():
     """Refuse a dcm_dir that cannot be written: once and with its whole path, not by each batch."""
     folder = Path(config["dcm_dir"]).absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            pass
+        require_writable(folder)
     except OSError as error:
         raise WorkflowError(
             f"dcm_dir: cannot write into {str(folder)!r} ({error.strerror}): make room, give the right to write, or name "

@@ -27,12 +27,12 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryFile
 from types import FrameType
 
 from wfdb2dicom.cli.startup import INTERRUPTED, WrongArguments
 from wfdb2dicom.cli.terminal import no_access
 from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.system.folders import require_writable
 
 TAKES_ANY_ARGUMENTS = True  # Snakemake checks them
 _GATHERED = (("--config", "-C"), ("--configfile",))
@@ -216,7 +216,7 @@ def require_folder(folder: Path) -> None:
         Names the folder and the remedy.
     """
     try:
-        _try_to_write(folder / ".snakemake")
+        require_writable(folder / ".snakemake")
     except OSError as error:
         raise ConfigError(no_access(str(error.strerror), str(folder.absolute()))) from None
 
@@ -225,15 +225,9 @@ def provide_cache(folder: Path) -> None:
     """Have caches kept in the working directory where the home directory cannot be written."""
     home = Path(os.environ.get("HOME") or "/nonexistent")
     try:
-        _try_to_write(Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache"))
+        require_writable(Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache"))
     except OSError:
         os.environ["XDG_CACHE_HOME"] = str((folder / ".snakemake/cache").absolute())
-
-
-def _try_to_write(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryFile(dir=folder):
-        pass
 
 
 def split_targets(names: Sequence[Path]) -> tuple[list[Path], list[str]]:

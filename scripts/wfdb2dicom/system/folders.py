@@ -110,3 +110,18 @@ class Folders:
                 os.close(fd)
             raise PathError(f"{path!r} leads out of dcm_dir to {real!r}; remove the link")
         return fd
+
+
+def require_writable(folder: str | os.PathLike[str]) -> None:
+    """Make a folder where it is missing, and try to write a file in it.
+
+    Raises
+    ------
+    OSError
+        With the reason why it cannot be written.
+    """
+    from tempfile import TemporaryFile  # here: a batch job starts without
+
+    os.makedirs(folder, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        pass
