@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from wfdb2dicom.acquisition import normalise_id
 from wfdb2dicom.errors import ConfigError, PathError, SignalError
-from wfdb2dicom.inputs.records_list import RECORDS, list_records
+from wfdb2dicom.inputs.records_list import RECORDS, list_records, records_by_name
 from wfdb2dicom.inputs.study_ids import study_key
 from wfdb2dicom.system.paths import stamp_of
 from wfdb2dicom.system.zip_directory import ZipDirectory
@@ -125,13 +124,7 @@ class Locator:
     @cached_property
     def _records(self) -> dict[str, list[str]]:
         """The records in RECORDS by their names and by their paths."""
-        content = self.read(RECORDS) or b""
-        found: dict[str, list[str]] = {}
-        for record in list_records(self.read, content):
-            keys = {study_key(normalise_id(record.rpartition("/")[2], "s")), record}
-            for key in keys:
-                found.setdefault(key, []).append(record)
-        return found
+        return records_by_name(list_records(self.read, self.read(RECORDS) or b""))
 
     def read(self, path: str) -> bytes | None:
         """Content of a small file; None where there is none.

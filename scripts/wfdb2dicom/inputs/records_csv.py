@@ -12,7 +12,7 @@ from typing import Any
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.csv_text import RowWriter
 from wfdb2dicom.inputs.locator import Locator
-from wfdb2dicom.inputs.records_list import RECORDS, list_records, study_ids
+from wfdb2dicom.inputs.records_list import RECORDS, ids_of_records, list_records
 from wfdb2dicom.inputs.zip_copies import COPIES
 from wfdb2dicom.system.paths import is_below, is_zip
 from wfdb2dicom.system.regular_file import read_file
@@ -78,6 +78,6 @@ def _as_csv(records: list[str]) -> bytes:
     table = io.StringIO(newline="")
     writer = RowWriter(table)
     writer.write_row(("study_id", "path", "folder"))
-    for record, study_id in study_ids(records).items():
+    for record, study_id in ids_of_records(records).items():
         writer.write_row((study_id, record, os.path.basename(os.path.dirname(record))))
     return table.getvalue().encode("utf-8")

@@ -1,4 +1,4 @@
-"""RECORDS, the list of a collection's records as PhysioNet publishes it, in place of a study CSV.
+"""RECORDS, the list of a collection's records as PhysioNet publishes it: in place of a study CSV, or of its paths.
 
 A line of RECORDS is the path of a record, or, with a slash at its end, a folder that has a RECORDS of its own. Paths
 are relative to the folder of the file.
@@ -73,9 +73,18 @@ def _lines(content: bytes, folder: str) -> Iterator[str]:
     return filter(None, map(str.strip, text.split("\n")))
 
 
-def study_ids(records: Iterable[str]) -> dict[str, str]:
+def ids_of_records(records: Iterable[str]) -> dict[str, str]:
     """The study id of each record: its name, or its path where several records have one name."""
     names = {record: record.rpartition("/")[2] for record in records}
     keys = {record: study_key(normalise_id(as_text(name), "s")) for record, name in names.items()}
     counts = Counter(keys.values())
     return {record: name if counts[keys[record]] == 1 else record for record, name in names.items()}
+
+
+def records_by_name(records: Iterable[str]) -> dict[str, list[str]]:
+    """The records that a study CSV without paths may mean by an id: those with that name or path, by `study_key`."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        for key in {study_key(normalise_id(record.rpartition("/")[2], "s")), record}:
+            found.setdefault(key, []).append(record)
+    return found
