@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import SubjectMismatch, UnknownSubject
 from wfdb2dicom.inputs.patients import age_at
+from wfdb2dicom.inputs.study_ids import MIMIC_STUDY
 from wfdb2dicom.records import comments
 from wfdb2dicom.records.header import Header
-
-_MIMIC_ID = re.compile(r"\d{8,9}").fullmatch
 
 
 def find_patient_id(header: Header, acquisition: Acquisition, options: Options) -> tuple[str, bool]:
@@ -31,7 +28,7 @@ def find_patient_id(header: Header, acquisition: Acquisition, options: Options) 
             " check path and subject_id of this row"
         )
     named, study = header.name, acquisition.study_id
-    if named != study and _MIMIC_ID(named) and _MIMIC_ID(study):
+    if named != study and MIMIC_STUDY.fullmatch(named) and MIMIC_STUDY.fullmatch(study):
         raise SubjectMismatch(f"the header is of study {named}, the CSV says {study}; check path and study_id")
     if theirs or ours:
         return theirs or ours, True

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from wfdb2dicom.errors import ConfigError, PathError, SignalError
 from wfdb2dicom.inputs.records_list import RECORDS, list_records, records_by_name
-from wfdb2dicom.inputs.study_ids import study_key
+from wfdb2dicom.inputs.study_ids import MIMIC_SUBJECT, study_key
 from wfdb2dicom.system.paths import stamp_of
 from wfdb2dicom.system.zip_directory import ZipDirectory
 
@@ -28,8 +28,6 @@ _DATA_SET = re.compile(r".*/(?=files/p[0-9]{4,}/)|mimic-iv-ecg[^/]*/(?:[0-9.]+/)
 
 _LONGEST_NAME = 255 - len(".dcm") - 24  # bytes: file systems allow 255, and the temporary name needs a few more
 _LONGEST_PATH = 2048
-
-_MIMIC_SUBJECT = re.compile(r"[0-9]{8}")
 
 
 class Locator:
@@ -92,7 +90,7 @@ class Locator:
         Ids of MIMIC-IV-ECG give its path, or that of its demo if wfdb_dir has that layout. Any other study is the
         record in RECORDS whose name or path is its id.
         """
-        if not (_MIMIC_SUBJECT.fullmatch(subject_id) and study_id.isdecimal()):
+        if not (MIMIC_SUBJECT.fullmatch(subject_id) and study_id.isdecimal()):
             if not self.has_records_list():
                 raise PathError(
                     f"the CSV has no path, and none can be made of subject_id {subject_id!r} and study_id "

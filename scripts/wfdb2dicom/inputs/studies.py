@@ -21,15 +21,13 @@ from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.sex_and_age_columns import read_ages, read_sexes
 from wfdb2dicom.inputs.shared_files import Files, find_shared
 from wfdb2dicom.inputs.shifted_rows import find_shifted
-from wfdb2dicom.inputs.study_ids import IdError, identify, study_key
+from wfdb2dicom.inputs.study_ids import MIMIC_STUDY, MIMIC_SUBJECT, IdError, identify, study_key
 from wfdb2dicom.words import printable
 
 OTHER_PATH_COLUMNS = ("waveform_path", "file_name")
 
 _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHOWN_PATH = 200  # characters of what cannot be a path
-_MIMIC_STUDY = re.compile(r"[0-9]{8,9}")
-_MIMIC_SUBJECT = re.compile(r"[0-9]{8}")
 
 
 class Study(NamedTuple):
@@ -219,10 +217,10 @@ def _place(locator: Locator, cell: str | None, subject_id: str, study_id: str) -
     if path.endswith(f"/p{subject_id}/s{study_id}/{study_id}"):
         return record, path, subject_id
     subject, *studies = _names_in(path)
-    if subject and subject != subject_id and _MIMIC_SUBJECT.fullmatch(subject_id):
+    if subject and subject != subject_id and MIMIC_SUBJECT.fullmatch(subject_id):
         raise SubjectMismatch(f"path {path!r} is of subject {subject}, the row of subject {subject_id}")
     for other in studies:
-        if other and other != study_id and _MIMIC_STUDY.fullmatch(study_id):
+        if other and other != study_id and MIMIC_STUDY.fullmatch(study_id):
             raise SubjectMismatch(f"path {path!r} is of study {other}, the row of study {study_id}")
     return record, path, subject_id or subject
 
@@ -234,7 +232,7 @@ def _names_in(path: str) -> tuple[str, str, str]:
     """
     patient, study, record = ("", "", *path.rsplit("/", 3))[-3:]
     return (
-        patient[1:] if patient[:1] == "p" and _MIMIC_SUBJECT.fullmatch(patient, 1) else "",
-        study[1:] if study[:1] == "s" and _MIMIC_STUDY.fullmatch(study, 1) else "",
-        record if _MIMIC_STUDY.fullmatch(record) else "",
+        patient[1:] if patient[:1] == "p" and MIMIC_SUBJECT.fullmatch(patient, 1) else "",
+        study[1:] if study[:1] == "s" and MIMIC_STUDY.fullmatch(study, 1) else "",
+        record if MIMIC_STUDY.fullmatch(record) else "",
     )

@@ -10,7 +10,8 @@ from wfdb2dicom.errors import StudyError, describe
 _PART = "[A-Za-z0-9][A-Za-z0-9._-]*"
 _IDENTIFIER = re.compile(rf"(?=.{{1,64}}\Z){_PART}(?:/{_PART})*")  # with slashes where it is the path of a record
 _ROUNDED = re.compile(r"[0-9]*\.[0-9]+|[0-9.]+e[+-]?[0-9]+", re.IGNORECASE)
-_USUAL_ID = re.compile(r"[0-9]{8,9}")
+MIMIC_STUDY = re.compile(r"[0-9]{8,9}")
+MIMIC_SUBJECT = re.compile(r"[0-9]{8}")
 
 
 class IdError(StudyError):
@@ -22,7 +23,7 @@ def identify(cell: str, line: int) -> tuple[str, str]:
 
     The study_id is what `wfdb2dicom.inputs.studies.Study`, plan and receipt call the row.
     """
-    if _USUAL_ID.fullmatch(cell):
+    if MIMIC_STUDY.fullmatch(cell):
         return cell, ""
     study_id = normalise_id(as_text(cell), "s")
     if _IDENTIFIER.fullmatch(study_id) and not _ROUNDED.fullmatch(study_id):
