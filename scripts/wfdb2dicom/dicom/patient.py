@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from wfdb2dicom.acquisition import Acquisition
+from wfdb2dicom.acquisition import OLDEST_AGE, Acquisition
 from wfdb2dicom.dicom.options import Options
 from wfdb2dicom.errors import SubjectMismatch, UnknownSubject
-from wfdb2dicom.inputs.patients import age_at
 from wfdb2dicom.inputs.study_ids import MIMIC_STUDY
 from wfdb2dicom.records import comments
 from wfdb2dicom.records.header import Header
@@ -67,6 +66,18 @@ def find_sex_and_age(header: Header, known: Acquisition, options: Options, year:
         if sex and age:
             break
     return sex, age
+
+
+def age_at(anchor_age: str, anchor_year: str, year: int) -> str:
+    """Patient's Age (AS, ``063Y``) in a year, to the year; "" when it is unknown.
+
+    Ages above 89 are "": either the table hides the true age, or it would follow from a younger anchor age although
+    it may not be known.
+    """
+    if not anchor_age or not anchor_year:
+        return ""
+    age = int(anchor_age) + year - int(anchor_year)
+    return f"{age:03d}Y" if 0 <= age <= OLDEST_AGE and int(anchor_age) <= OLDEST_AGE else ""
 
 
 def _age_string(years: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from wfdb2dicom.acquisition import OLDEST_AGE, Acquisition, normalise_id, sex_code
+from wfdb2dicom.acquisition import Acquisition, normalise_id, sex_code
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.packed_file import open_unpacked
 
@@ -66,18 +66,6 @@ def with_patient(known: Acquisition, patients: Mapping[str, Patient]) -> Acquisi
     """An acquisition with sex and age of its subject, if the table has that subject."""
     sex, age, year = patients.get(known.subject_id, Patient())
     return replace(known, patient_sex=sex, anchor_age=age, anchor_year=year)
-
-
-def age_at(anchor_age: str, anchor_year: str, year: int) -> str:
-    """Patient's Age (AS, ``063Y``) in a year, to the year; "" when it is unknown.
-
-    Ages above 89 are "": either the table hides the true age, or it would follow from a younger anchor age although
-    it may not be known.
-    """
-    if not anchor_age or not anchor_year:
-        return ""
-    age = int(anchor_age) + year - int(anchor_year)
-    return f"{age:03d}Y" if 0 <= age <= OLDEST_AGE and int(anchor_age) <= OLDEST_AGE else ""
 
 
 def _whole(text: str) -> str:
