@@ -22,12 +22,12 @@ from wfdb2dicom.acquisition import (
     normalise_time,
 )
 from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.dicom.part10 import is_dicom
 from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError, SubjectMismatch
-from wfdb2dicom.system.paths import given_path
+from wfdb2dicom.system.paths import WFDB_SUFFIXES, given_path
 
 PathLike = str | os.PathLike[str]
 Metadata = Mapping[str, object] | PathLike | Acquisition
-WFDB_SUFFIXES = (".hea", ".dat", ".mat")
 FORMATS = (16, 24, 32)
 _MOST_PIXELS = 50  # per mm: a page of 14,850 × 10,500 pixels, 620 MB while it is drawn
 
@@ -72,10 +72,8 @@ def output_path(out: PathLike, record: str) -> Path:
     if os.path.exists(path) and not os.path.isfile(path):  # such as /dev/null, which would become a file
         raise ConfigError(f"{path} exists and is not a regular file; give another name")
     # A damaged DICOM file is written anew; it still has its extension.
-    if not path.endswith(".dcm") and os.path.isfile(path) and os.path.getsize(path):
-        with open(path, "rb") as stream:
-            if stream.read(132)[128:] != b"DICM":
-                raise ConfigError(f"{path} exists and is not a DICOM file; give another name")
+    if not path.endswith(".dcm") and os.path.isfile(path) and os.path.getsize(path) and not is_dicom(path):
+        raise ConfigError(f"{path} exists and is not a DICOM file; give another name")
     return Path(path)
 
 

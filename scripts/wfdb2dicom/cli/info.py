@@ -28,12 +28,14 @@ from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.arguments import record_path
 from wfdb2dicom.convert import Converter
 from wfdb2dicom.dicom.options import Options
+from wfdb2dicom.dicom.part10 import is_dicom
 from wfdb2dicom.dicom.sop_classes import SOP_CLASSES
 from wfdb2dicom.dicom.stated_changes import UNKNOWN_PATIENT
 from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError, describe
 from wfdb2dicom.records.header import Header, parse
 from wfdb2dicom.records.source_file import read_header_text
 from wfdb2dicom.system.output_tree import OutputTree
+from wfdb2dicom.system.paths import WFDB_SUFFIXES
 from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.words import duration
 
@@ -54,17 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Describe."""
-    lines = _of_object(args.source) if _is_dicom(args.source) else _of_record(_record(args.source))
+    path = args.source
+    may_be_object = path.is_file() and path.suffix not in WFDB_SUFFIXES
+    lines = _of_object(path) if may_be_object and is_dicom(path) else _of_record(_record(path))
     for name, value in lines:
         print(f"{name + ':':18}{value}" if name else value)
     return 0
-
-
-def _is_dicom(path: Path) -> bool:
-    if not path.is_file() or path.suffix in (".hea", ".dat", ".mat"):
-        return False
-    with path.open("rb") as stream:
-        return stream.read(132)[128:] == b"DICM"
 
 
 def _record(path: Path) -> str:

@@ -6,6 +6,7 @@ wrote the objects, notices what a tolerant reader forgives, and takes half a mil
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from dataclasses import dataclass, field
@@ -110,6 +111,12 @@ class Part10:
     meta: Dataset
     dataset: Dataset
     encoding_faults: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+def is_dicom(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins like a DICOM file (PS3.10 section 7.1)."""
+    with open(path, "rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
 
 
 def parse(content: bytes) -> Part10:

@@ -16,12 +16,11 @@ from pathlib import Path
 from wfdb2dicom.errors import ConfigError, PathError, SignalError
 from wfdb2dicom.inputs.records_list import RECORDS, list_records, records_by_name
 from wfdb2dicom.inputs.study_ids import MIMIC_SUBJECT, study_key
-from wfdb2dicom.system.paths import stamp_of
+from wfdb2dicom.system.paths import WFDB_SUFFIXES, stamp_of
 from wfdb2dicom.system.zip_directory import ZipDirectory
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DRIVE = re.compile(r"[A-Za-z]:/")
-_SUFFIXES = frozenset({".hea", ".dat", ".mat"})
 _USUAL_PATH = re.compile(r"(?:files/)?p[0-9]{4}/p[0-9]{8}/s[0-9]{8}/[0-9]{8}")  # nothing about it needs tidying
 # Whatever precedes `files/pNNNN…/`, or the data set's folder if `files/` has been left out.
 _DATA_SET = re.compile(r".*/(?=files/p[0-9]{4,}/)|mimic-iv-ecg[^/]*/(?:[0-9.]+/)?(?=.)", re.IGNORECASE)
@@ -160,7 +159,7 @@ class Locator:
         if ".." in parts:
             raise PathError(f"path {shown} leaves its folder by '..'")
         path = "/".join(parts)
-        if path[-4:].lower() in _SUFFIXES and path[-5:-4] not in ("", "/"):
+        if path[-4:].lower() in WFDB_SUFFIXES and path[-5:-4] not in ("", "/"):
             path = path[:-4]
         if not path:
             raise PathError(f"path {shown} names no record")

@@ -6,6 +6,8 @@ import os
 
 from wfdb2dicom.errors import ArgumentError
 
+WFDB_SUFFIXES = (".hea", ".dat", ".mat")  # of the files of a record
+
 
 def given_path(name: str, value: object, what: str) -> str:
     """A path that is an argument of a public function, as text.
