@@ -19,6 +19,7 @@ from pathlib import Path
 
 from wfdb2dicom.errors import SignalError, StudyError
 from wfdb2dicom.records.source_file import OPEN_SOURCE, Source
+from wfdb2dicom.system.paths import stamp_of
 from wfdb2dicom.system.zip_member import Member, read_member, refuse_bomb
 
 _FOLDER = "wfdb2dicom-zip-"  # followed by the process id
@@ -50,7 +51,7 @@ class ZipFiles:
         if not stat.S_ISREG(status.st_mode):
             raise SignalError(f"{path} is not a regular file")
         self.mtime_ns = status.st_mtime_ns
-        self.stamp = f"{status.st_size}:{status.st_mtime_ns}"
+        self.stamp = stamp_of(self._fd)
 
     def __del__(self) -> None:
         with contextlib.suppress(OSError, AttributeError):

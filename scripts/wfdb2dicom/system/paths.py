@@ -53,8 +53,8 @@ def is_zip(path: str) -> bool:
     return bool(path) and os.path.isfile(path)
 
 
-def stamp_of(path: str) -> str:
-    """``size:mtime_ns`` of a file, ``-`` where there is none."""
+def stamp_of(path: str | int) -> str:
+    """``size:mtime_ns`` of a file, by its path or descriptor; ``-`` where there is none."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
