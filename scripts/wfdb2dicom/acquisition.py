@@ -52,8 +52,11 @@ _MONTH_NAME = re.compile(r"([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4}) ([0-9]{2}:[0-9]
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SEXES = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}  # PS3.3 C.7.1.1, Patient's Sex
 _YEARS = re.compile(r"([0-9]{1,3})(?:\.0*)?").fullmatch
-OLDEST_AGE = 89  # years; HIPAA lets no one be known to be older (45 CFR 164.514(b)(2)(i)(C))
+OLDEST_AGE = 89  # years; HIPAA forbids stating a higher age (45 CFR 164.514(b)(2)(i)(C))
 _WHOLE = re.compile(r"(-?[0-9]{1,6})(?:\.0*)?")
+_MINUTE = 60  # seconds
+_LONGEST_TIME = 60  # characters of a time that cannot be read
+_SHORTEST_ID = 8  # digits of MIMIC-IV-ECG's ids
 _SHORT_STRING = re.compile(r"(?! )[ -\[\]-~]{1,16}(?<! )")  # SH in the default repertoire: no backslash, no control
 
 
@@ -168,11 +171,6 @@ def as_text(value: object) -> str:
     return as_text(str(value))  # None, NaN, NaT and NA are in `_NOTHING`
 
 
-_MINUTE = 60  # seconds
-_LONGEST_TIME = 60  # characters of a time that cannot be read
-_SHORTEST_ID = 8  # digits of MIMIC-IV-ECG's ids
-
-
 def normalise_id(text: str, prefix: str) -> str:
     """An id in its plain form: ``40689238.0`` and ``s40689238`` become ``40689238``.
 
@@ -237,7 +235,7 @@ def sex_code(text: str) -> str:
 def age_in_years(text: str) -> str:
     """A whole number of years from 0 to 89 without leading zeros and fraction; "" for anything else.
 
-    Older ages may not be known (docs/conversion.md), and collections replace them: ``300`` in PTB-XL.
+    Higher ages must not be stated (docs/conversion.md), and collections replace them: ``300`` in PTB-XL.
     """
     match = _YEARS(text.strip())
     return str(int(match[1])) if match and int(match[1]) <= OLDEST_AGE else ""

@@ -89,7 +89,7 @@ def convert_record(
     Parameters
     ----------
     record : path
-        The record; ``.hea``, ``.dat`` or ``.mat`` at its end does no harm.
+        The record; ``.hea``, ``.dat`` or ``.mat`` at its end is ignored.
     out : path
         The file to write, or a folder (one that exists, or a path that ends in ``/``) for ``<record name>.dcm``.
         Missing folders are made. A file that is up to date stays as it is; one that is neither DICOM nor named

@@ -367,7 +367,7 @@ def test_a_job_of_a_killed_run_ends_when_the_next_run_has_planned_its_batch_anew
     until_a_dicom_is_there(tmp_path)
     options, rows = tables.read_plan(plan)
     tables.write_plan(plan, options | {"lead_order": "standard"}, rows)
-    assert "is another one now: a later run has planned this batch anew" in job.communicate(timeout=30)[1]
+    assert "has changed: a later run has planned this batch anew" in job.communicate(timeout=30)[1]
     assert job.returncode != 0 and not (tmp_path / "r.tsv").exists()
     assert 0 < len(list(tmp_path.rglob("*.dcm"))) < 30
 

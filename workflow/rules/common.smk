@@ -38,7 +38,7 @@ DISPLAY = Display(ProgressReader(PLANS, RECEIPTS, Path("results/progress")), sys
 
 
 def refuse_prefix(*paths):
-    """Complain about a module with `prefix:`, which moves what rules declare but not what scripts are told."""
+    """Refuse a module with `prefix:`, which moves the files that rules declare but not the arguments of scripts."""
     for path in paths:
         moved = workflow.modifier.path_modifier.replace_prefix(path)
         if moved != path:
@@ -150,7 +150,7 @@ PLANNED = (
 
 
 def plan_options(wildcards):
-    """A file that is written when the token or an option of the plan is another one.
+    """A file that is written when the token or an option of the plan has changed.
 
     Snakemake compares parameters with its records in .snakemake. Where those are lost or of another version, or where
     --rerun-triggers leaves parameters out, it has only the times of files to go by.

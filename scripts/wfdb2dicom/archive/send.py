@@ -219,7 +219,7 @@ class _Sender:
         self._journal.add(item.uid, Arrival(item.study_id, status))
 
     def _load(self, item: _Item) -> DicomObject | None:
-        """The file that was converted; where the file is another one now, the object has failed."""
+        """The converted file; if it has changed since, the object counts as failed."""
         path = os.path.join(self._dcm_dir, item.dicom)
         try:
             content = read_file(path)

@@ -37,7 +37,7 @@ from wfdb2dicom.records.stamps import STAT_THREADS, other_file_stamps, record_st
 from wfdb2dicom.system.paths import is_zip, stamp_of
 from wfdb2dicom.system.pool import map_in_order, process_count, studies_in
 
-UNCHANGED, CHANGED = 0, 10  # exit status of `wfdb2dicom freshness`; a program that fails otherwise has another one
+UNCHANGED, CHANGED = 0, 10  # exit status of `wfdb2dicom freshness`; any other means that it failed
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Policy:
         Parameters
         ----------
         planned, receipt : sequences of rows
-            Of one batch; no rows are a receipt that is missing or damaged.
+            Of one batch; a receipt that is missing or damaged has no rows.
         options : mapping
             Of the plan file.
         """
@@ -101,7 +101,7 @@ def other_files_changed(tree: str, row: PlanRow, receipt: ReceiptRow) -> bool:
 def plan_token(
     plans: Path, receipts: Path, *, inputs: Iterable[Path] = (), wfdb_dir: str = "", policy: Policy | None = None
 ) -> str:
-    """The token of the plan, see `wfdb2dicom.batches.rerun_token`: unchanged while nothing is to be planned anew.
+    """The token of the plan, see `wfdb2dicom.batches.rerun_token`: it stays while the plan holds.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def plan_token(
     inputs : iterable of Path
         The tables that a plan is made from. Snakemake notices newer ones only, not one put in place with an old time.
     wfdb_dir : str
-        The tree, in which records may have come to lie elsewhere than the plan found them; "" to not ask.
+        The tree; records that are elsewhere in it now need a new plan. "" skips this check.
     policy : Policy, optional
     """
     policy = policy or Policy()
@@ -130,7 +130,7 @@ def plan_token(
 
 
 def stored_plan_token(plans: Path) -> str:
-    """The token that the last plan was given; empty without any."""
+    """The token that the last plan was given; "" if there is none."""
     return TokenFile(plans / TOKEN_FILE).stored()
 
 
@@ -146,7 +146,7 @@ def store_plan_token(
     inputs : mapping
         The `stamps` that its tables had before it read them.
     answers : mapping
-        What it asked of the tree, see `wfdb2dicom.inputs.locator.Locator`.
+        What it looked up in the tree, see `wfdb2dicom.inputs.locator.Locator`.
     """
     TokenFile(plans / TOKEN_FILE).store(
         token, plans=plans_digest(plans), inputs=dict(inputs or {}), answers=dict(answers or {})
@@ -189,7 +189,7 @@ def anything_changed(plans: Path, receipts: Path, policy: Policy, *, processes: 
 
 
 def _lie_as_before(wfdb_dir: str, answers: dict[str, bool | str]) -> bool:
-    """Whether records lie where the last plan found them, as far as it asked."""
+    """Whether what the last plan looked up in the tree is unchanged."""
     from wfdb2dicom.inputs.locator import Locator  # 10 ms of imports that batch jobs do not need
 
     return Locator(Path(wfdb_dir)).unchanged_since(answers)
@@ -206,7 +206,7 @@ def _changed_by_program(plans: Path, receipts: Path, policy: Policy) -> bool:
             status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
             if status in (UNCHANGED, CHANGED):
                 return status == CHANGED
-    return anything_changed(plans, receipts, policy)  # the program could not do it
+    return anything_changed(plans, receipts, policy)  # the program failed
 
 
 def _sources_changed(rows: Iterable[PlanRow], wfdb_dir: str) -> bool:

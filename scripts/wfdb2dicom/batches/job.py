@@ -32,7 +32,7 @@ from wfdb2dicom.system.paths import is_zip
 from wfdb2dicom.system.stable_storage import StableStorage
 
 _WARNED = '"warnings":["'  # in the facts of a study, which are compact JSON
-_MOST_WARNED = 100  # studies whose warnings a log shows
+_MOST_WARNED = 100  # studies whose warnings the log shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _leftovers_removed(wfdb_dir: str) -> Iterator[None]:
 
 
 def _require_unchanged(plan: Path, digest: str) -> None:
-    """Stop a job of a killed run once a later run has planned the batch anew: it would overwrite its files."""
+    """Stop a job of a killed run once a later run has planned the batch: the job would overwrite its files."""
     try:
         unchanged = table_digest(plan) == digest
     except FileNotFoundError:
@@ -138,7 +138,7 @@ def _require_unchanged(plan: Path, digest: str) -> None:
     except OSError:  # storage that does not answer says nothing
         return
     if not unchanged:
-        raise OutputError(f"{plan} is another one now: a later run has planned this batch anew, and converts it")
+        raise OutputError(f"{plan} has changed: a later run has planned this batch anew, and converts it")
 
 
 def _warnings(rows: list[ReceiptRow]) -> tuple[str, ...]:

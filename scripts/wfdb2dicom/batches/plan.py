@@ -44,7 +44,7 @@ from wfdb2dicom.words import counted
 
 # A batch of this size has a plan file of some 1.3 MB, which Snakemake still compares by content (profiles/default).
 LARGEST_BATCH = 4096
-# Converting so many takes as long as starting their job.
+# Converting this many studies takes as long as starting their job.
 SMALLEST_BATCH = 512
 _SAMPLE = 10  # rows of each batch whose sources are timed, to choose the number of threads
 # As many batches as a workstation has cores, once there are enough studies for them.
@@ -328,10 +328,10 @@ def batch_count(studies: int, studies_per_job: int | str, largest: int = LARGEST
     studies : int
         Number of studies.
     studies_per_job : int or "auto"
-        At most so many on average; ``auto``: at most `largest`, and down to half of
-        `SMALLEST_BATCH` to occupy up to 16 cores.
+        The most studies per batch on average; ``auto``: at most `largest`, and down to half of `SMALLEST_BATCH` to
+        occupy up to 16 cores.
     largest : int
-        See there.
+        See `studies_per_job`.
     """
     if studies_per_job == 1:
         return 0

@@ -18,7 +18,7 @@ from wfdb2dicom.batches.plan_files import TOKEN_FILE, count_studies
 from wfdb2dicom.batches.tables import read_run
 from wfdb2dicom.system.regular_file import open_regular, read_file
 
-_NOTE_SECONDS = 0.5  # a batch notes its progress at most so often
+_NOTE_SECONDS = 0.5  # between two notes of a batch
 
 
 class ProgressFile:
@@ -71,7 +71,7 @@ class ProgressFile:
 
 @dataclass(frozen=True)
 class RunProgress:
-    """Numbers of studies: all that are planned, those done and failed so far; ``planned`` is False before the plan."""
+    """Numbers of studies: planned, done and failed so far; ``planned`` is False before there is a plan."""
 
     planned: bool = False
     studies: int = 0

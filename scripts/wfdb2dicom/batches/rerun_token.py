@@ -1,4 +1,4 @@
-"""Tokens make Snakemake, which compares parameters, notice changes that it does not look for itself.
+"""Tokens make Snakemake, which compares parameters, notice changes that it does not look for.
 
 A rule has a token as parameter. As long as everything that the token represents is unchanged, it is the text that the
 last job stored; otherwise it is a new one, and the rule runs again. There are three: of the plan (sources, DICOMs and
@@ -42,7 +42,7 @@ class TokenFile:
         return content if isinstance(content, dict) and isinstance(content.get("token"), str) else {}
 
     def stored(self) -> str:
-        """The token as stored; empty without any."""
+        """The token as stored; "" if there is none."""
         return str(self.read().get("token", ""))
 
     def current(self, unchanged: Callable[[dict[str, Any]], bool]) -> str:

@@ -26,8 +26,8 @@ from wfdb2dicom.system.linux import process_context
 from wfdb2dicom.system.stable_storage import StableStorage
 
 _DEATH_SECONDS = 5.0
-_LOOK_SECONDS = 1.0  # at most so long no deadline is looked at
-_STOPPED_SECONDS = 1.0  # looks at the deadlines that are so much further apart than wanted: this process was stopped
+_LOOK_SECONDS = 1.0  # the longest time between two looks at the deadlines
+_STOPPED_SECONDS = 1.0  # looks at the deadlines are later than wanted by this much if this process was stopped
 _MOST_EARLY_DEATHS = 4  # workers in a row that may die before their first study, which no study is to blame for
 _CHUNK = 64  # studies handed to a worker at once; the next chunk waits in its pipe while it works
 _CHILDREN: set[Any] = process._children  # type: ignore[attr-defined]
@@ -91,7 +91,7 @@ class Supervisor:
         self._storage = storage
         self._results = results
         self._timeout = timeout
-        self._check_plan = check_plan  # raises once the batch is another one's
+        self._check_plan = check_plan  # raises once a later run has planned the batch
         self._checked = time.monotonic()
         self._workers: list[_Worker] = []
         self._waiting: deque[int] = deque()
@@ -100,7 +100,7 @@ class Supervisor:
         self._looked = time.monotonic()  # when it last looked at the deadlines
 
     def run(self, todo: list[int], workers: int) -> None:
-        """Have the studies of these numbers converted by so many workers.
+        """Have the studies with these numbers converted.
 
         Raises
         ------

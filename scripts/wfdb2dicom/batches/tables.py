@@ -25,10 +25,10 @@ OTHER_FILES = "further_sources"  # fact of a receipt row: stamps of the files th
 class PlanRow(NamedTuple):
     """A study as `plan` saw it; ``error`` is why it cannot be converted, if that is known already.
 
-    Without ``dicom``, ``record`` is what the study CSV has for a path, for people.
+    Without ``dicom``, ``record`` is whatever the study CSV has as a path, for human readers.
 
     ``sources`` holds ``size:mtime_ns`` of the header and of each signal file, comma separated, ``-`` for a missing one;
-    ``size:CRC-32`` where they lie in a ZIP, and then ``members`` says at which places of it.
+    ``size:CRC-32`` where they are in a ZIP, and ``members`` then says at which offsets.
     """
 
     study_id: str
@@ -85,7 +85,7 @@ def write_plan(path: Path, options: dict[str, Any], rows: Iterable[PlanRow], gen
         All that determines the output besides the rows.
     rows : iterable of PlanRow
     generation : str
-        A word without spaces. The receipt repeats it, so another one makes the batch run again.
+        A word without spaces. The receipt repeats it, so a new one makes the batch run again.
     """
     marker = f"{PLAN_MARKER}{generation or '-'} {options_line(options)}"
     replace_file(path, encode_table(PlanRow._fields, rows, marker))

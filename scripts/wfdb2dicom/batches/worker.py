@@ -61,13 +61,13 @@ class Job:
     rows: list[PlanRow]
 
     def expect(self, converter: Converter, n: int) -> None:
-        """Start to fetch a study's files."""
+        """Start fetching the files of a study."""
         row = self.rows[n]
         if row.dicom:
             converter.expect(row.record, row.dicom, row.members)
 
     def prepare(self, converter: Converter, n: int) -> PreparedRecord | Exception:
-        """Read and check a study's header; what is wrong with it is returned."""
+        """Read and check the header of a study; an error is returned, not raised."""
         row = self.rows[n]
         try:
             return converter.prepare(row.record, Acquisition.from_json(row.acquisition), row.members)
@@ -100,7 +100,7 @@ class Job:
         )
 
     def _words(self, error: Exception, row: PlanRow, converter: Converter) -> str:
-        """The error's words; they say so when the files are not as planned, for then they may be again."""
+        """The text of an error, marked as temporary when the files are not as planned: they may be again."""
         if isinstance(error, OSError):
             name_file(error, os.path.join(self.wfdb_dir, row.record))
         words = describe(error)
@@ -128,10 +128,10 @@ def _with_other_files(facts: str, stamps: str) -> str:
 
 
 def work(job: Job, connection: Connection, position: Position, supervisor: int) -> None:
-    """A worker's life: chunks of study numbers in, lists of receipt rows out; a string is why the target fails."""
+    """Main function of a worker: chunks of study numbers in, lists of receipt rows out, a string when writing fails."""
     die_with_parent(supervisor)
     keep_freed_memory()
-    limit_process(physical_memory())  # more than there is: better an error of the study than the end of the machine
+    limit_process(physical_memory())  # a study that wants more than there is fails, instead of exhausting the machine
     gc.enable()
     gc.freeze()  # the table and what is imported stay, so they need not be searched for garbage
     results: list[ReceiptRow] = []

@@ -1,7 +1,7 @@
 """Reports of workers to their supervisor: lists of results that arrive whole or not at all.
 
-`multiprocessing` would wait for the rest of a message whose sender was stopped halfway, and wait for ever. Here the
-reader takes what has come, so a report may be as long as it likes, and few long ones cost a tenth of many short ones.
+`multiprocessing` would wait, perhaps forever, for the rest of a message whose sender was stopped halfway. Here the
+reader takes what has arrived, so reports may have any length, and few long ones cost a tenth of many short ones.
 """
 
 from __future__ import annotations

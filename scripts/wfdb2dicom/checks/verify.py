@@ -27,7 +27,7 @@ _CHUNK = 128  # studies handed to a process at once
 
 
 class Discrepancy(NamedTuple):
-    """How an object differs from its receipt, source or options; with an empty study_id, what ails a whole receipt."""
+    """How an object differs from its receipt, source or options; without a study_id, what is wrong with a receipt."""
 
     study_id: str
     dcm_path: str
@@ -36,7 +36,7 @@ class Discrepancy(NamedTuple):
 
 @dataclass(frozen=True)
 class Verification:
-    """How many DICOM objects were checked, and what was found."""
+    """How many DICOM objects were checked, and the findings."""
 
     checked: int
     findings: list[Discrepancy]

@@ -56,7 +56,7 @@ def snakefile() -> Path:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Be Snakemake, in this process, so that a signal reaches the run."""
+    """Run Snakemake in this process, so that signals reach it."""
     if find_spec("snakemake") is None:
         raise ConfigError("Snakemake is not installed; run: pip install 'wfdb2dicom[workflow]'")
     parser = argparse.ArgumentParser("wfdb2dicom run", add_help=False, allow_abbrev=False)
@@ -113,15 +113,15 @@ def run_snakemake(arguments: Sequence[str], configfiles: Sequence[Path] = ()) ->
     try:
         from snakemake.cli import args_to_api, parse_args
 
-        told = io.StringIO()
+        messages = io.StringIO()
         try:
-            with contextlib.redirect_stderr(told):
+            with contextlib.redirect_stderr(messages):
                 parser, args = parse_args(list(arguments))
         except Exception as error:  # of a profile
             print(f"error: {error}", file=sys.stderr)
             return 1
         finally:
-            print(*_worth_reading(told.getvalue()), sep="", end="", file=sys.stderr)
+            print(*_worth_reading(messages.getvalue()), sep="", end="", file=sys.stderr)
         require_profile(args.workflow_profile)
         args.configfile, targets = split_targets([*configfiles, *(args.configfile or [])])
         for path in args.configfile:
@@ -134,7 +134,7 @@ def run_snakemake(arguments: Sequence[str], configfiles: Sequence[Path] = ()) ->
         provide_cache(folder)
         interrupts = note_interrupts()
         return 0 if args_to_api(args, parser) else INTERRUPTED if interrupts else 1
-    except KeyboardInterrupt:  # while Snakemake is imported or reads the workflow; later it sees to that itself
+    except KeyboardInterrupt:  # while Snakemake is imported or reads the workflow; later it handles that itself
         print("interrupted: run the same command to resume", file=sys.stderr)
         return INTERRUPTED
 
@@ -154,12 +154,12 @@ def note_interrupts() -> list[int]:
     return seen
 
 
-def _worth_reading(told: str) -> list[str]:
+def _worth_reading(messages: str) -> list[str]:
     """What Snakemake says of a command line, without its hundred lines of usage and the profile that it uses."""
-    lines = told.splitlines(keepends=True)
+    lines = messages.splitlines(keepends=True)
     if wrong := [n for n, line in enumerate(lines) if ": error: " in line]:
         return [*lines[wrong[0] :], "snakemake --help lists all options\n"]
-    if "profile directory given" in told:  # a --profile that Snakemake does not find
+    if "profile directory given" in messages:  # a --profile that Snakemake does not find
         return [*lines, f"wfdb2dicom's own are for --workflow-profile: {', '.join(profiles())}\n"]
     return [line for line in lines if "specific profile" not in line]
 

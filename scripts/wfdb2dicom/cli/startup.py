@@ -1,4 +1,4 @@
-"""How a process of this project starts and ends: without what takes Python longer than the work itself."""
+"""How a process of this project starts and ends: without the steps of Python that take longer than the work itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 
 
 class WrongArguments(Exception):
-    """Arguments that the parser accepts but that do not make sense together: told like its own errors."""
+    """Arguments that the parser accepts but that do not make sense together: reported like its own errors."""
 
 
 def start() -> None:

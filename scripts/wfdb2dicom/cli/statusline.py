@@ -65,26 +65,26 @@ class Display:
 
     Parameters
     ----------
-    observer : ProgressReader
+    reader : ProgressReader
     stream : text stream
         A terminal gets a line that stays at its foot, anything else a line of text every `interval` seconds.
     interval : float
         Seconds.
     """
 
-    def __init__(self, observer: ProgressReader, stream: TextIO, interval: float = 10.0) -> None:
-        self._observer = observer
+    def __init__(self, reader: ProgressReader, stream: TextIO, interval: float = 10.0) -> None:
+        self._reader = reader
         self._stream = stream
         fancy = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._foot = _Foot(stream) if fancy else None
         self._interval = 0.5 if fancy else interval
-        self._told = (False, -1)
+        self._shown = (False, -1)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
     def start(self) -> None:
-        """Begin; the terminal gets its last row back at the latest when the process ends."""
-        self._observer.forget()
+        """Begin; the terminal gets its last row back when the process ends, or before."""
+        self._reader.forget()
         atexit.register(self.stop)
         if self._foot:
             self._foot.open()
@@ -103,7 +103,7 @@ class Display:
         rate, pause = Rate(), self._interval
         while not self._stop.wait(pause):
             began = time.monotonic()
-            state = self._observer.look()
+            state = self._reader.look()
             rate.add(time.monotonic(), state.done)
             # Looking takes at most a twentieth of one core, however many batches there are.
             pause = max(self._interval, 20 * (time.monotonic() - began))
@@ -117,8 +117,8 @@ class Display:
     def _is_news(self, state: RunProgress) -> bool:
         """Whether another tenth is done since the last line: a log is to have some lines, however long a run takes."""
         tenth = (state.planned, 10 * state.done // max(1, state.studies))
-        told, self._told = self._told, tenth
-        return tenth != told
+        shown, self._shown = self._shown, tenth
+        return tenth != shown
 
     def _show(self, text: str) -> None:
         if self._foot:

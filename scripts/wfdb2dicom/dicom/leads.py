@@ -46,7 +46,7 @@ _LEADS = {
     **{"V8R": "2:68", "V9R": "2:69"},
     **{"X": "2:16", "Y": "2:17", "Z": "2:18"},
 }
-# Other leads, monitoring leads for the most part; several labels may share a code that says less than they do.
+# Other leads, mostly of monitors; several labels may share a code that says less than they do.
 _NAMED = {
     **{label: ("2:126", "Modified limb lead") for label in ("ML", "MLI", "MLII", "MLIII")},
     "V": ("2:87", "Precordial lead"),

@@ -1,8 +1,8 @@
 """Where records lie below wfdb_dir, whatever form their paths have in the study CSV.
 
 These forms of ``path`` are understood for the record ``files/p1000/p10000032/s40689238/40689238``: with or without
-``files/``, with the folder of the data set in front, with ``.hea``, ``.dat`` or ``.mat``, absolute within wfdb_dir,
-with back-slashes, or no path at all.
+``files/``, after the folder of the data set, with ``.hea``, ``.dat`` or ``.mat``, absolute within wfdb_dir, with
+backslashes, or no path at all.
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ def _indexed(path: Path, ids: Sequence[object], columns: dict[str, Column], anno
     if "cart_id" in columns and (unfit := [v for v in columns["cart_id"].distinct() if not station_name(v)]):
         warnings.append(
             f"metadata: {len(unfit)} values of cart_id, such as {unfit[0][:40]!r}, are left out: Station Name holds at "
-            "most 16 characters of ASCII without back-slash"
+            "most 16 characters of ASCII without backslash"
         )
     return Metadata(rows, columns, conflicts, warnings, annotations=annotations)
 

@@ -35,7 +35,7 @@ def open_unpacked(path: Path) -> io.BufferedReader:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream of which only so many bytes can be read."""
+    """A stream from which only a limited number of bytes can be read."""
 
     def __init__(self, stream: io.BufferedIOBase, limit: int) -> None:
         self._stream, self._limit, self._left = stream, limit, limit

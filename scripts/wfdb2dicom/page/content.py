@@ -29,7 +29,7 @@ from wfdb2dicom.page.layout import (
 
 FINE, COARSE, INK, QUIET = "#f7d3d0", "#e8a09a", "#101018", "#555560"
 ROW_INKS = (INK, "#1a4fb4", "#0a6b45")
-"""Of the rows in turn where rows overlap, so that a tall lead can be told from its neighbours."""
+"""Of the rows in turn where rows overlap, to distinguish a tall lead from its neighbours."""
 TRACE_MM = 0.28
 GAP = "\N{EM SPACE}"  # several blanks in a row are one to an SVG viewer
 _FINE_MM, _COARSE_MM = 0.1, 0.2
@@ -84,7 +84,7 @@ def draw_page(sheet: Sheet, ecg: Ecg) -> None:
 
 
 def _draw_pulse(sheet: Sheet, base: float, high: float) -> None:
-    """The calibration pulse in front of a row: 1 mV for 200 ms."""
+    """The calibration pulse at the start of a row: 1 mV for 200 ms."""
     left, wide = GRID.left + 5.0, PULSE_SECONDS * MM_PER_SECOND
     x = [left - 2, left, left, left + wide, left + wide, left + wide + 2]
     sheet.line(x, [base, base, base + high, base + high, base, base], "calibration")

@@ -141,7 +141,7 @@ def _folders_at_second_level(root: str) -> list[str]:
 
 
 def _count_objects(folder: str, depth: int = -1) -> int:
-    """How many DICOM files lie below a folder, at most so many levels deeper."""
+    """How many DICOM files are below a folder, down to `depth` levels; -1 is all levels."""
     return sum(1 for _ in _objects_below(folder, depth))
 
 

@@ -28,7 +28,7 @@ class Figures:
         Kinds of failure; SOP Classes; rate, length and leads; where the time of the recording is from. The most
         frequent first.
     earliest, latest : str
-        Dates of the first and the last recording, "" without any.
+        Dates of the first and the last recording; "" if none is known.
     with_invalid, invalid_samples, with_flat, rebased, with_omitted : int
         Objects with invalid samples, and how many these are; objects with flat leads, with baselines that were
         subtracted, with signals left out.

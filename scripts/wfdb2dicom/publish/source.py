@@ -130,7 +130,7 @@ def _digest_of_zip(path: str, plan_token: Path, state: TokenFile) -> str:
     planned = TokenFile(plan_token).read().get("inputs", {})
     if planned.get(str(Path(path))) != stamp:
         raise ConfigError(
-            f"wfdb_dir: {path!r} is not the ZIP that was converted: its size or time is another one; run the workflow "
+            f"wfdb_dir: {path!r} is not the ZIP that was converted: its size or time differs; run the workflow "
             "again, then publish"
         )
     known = state.read().get("zip", {})

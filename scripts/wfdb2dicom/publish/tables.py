@@ -20,7 +20,7 @@ from wfdb2dicom.results.manifest import read_manifest
 MANIFEST = "manifest.parquet"
 RECORDS = "RECORDS"
 SUMS = "SHA256SUMS.txt"
-_OUTSIDE = r"^/|\\|^[A-Za-z]:|^\.\."  # absolute paths, and those with a back-slash or that leave their folder
+_OUTSIDE = r"^/|\\|^[A-Za-z]:|^\.\."  # absolute paths, and those with a backslash or that leave their folder
 _CHUNK = 20_000  # rows of a row group, and lines made at a time
 
 
@@ -89,7 +89,7 @@ def _objects(table: pa.Table) -> Iterator[pa.RecordBatch]:
 
 
 def _sum(name: str, digest: str) -> str:
-    """A line of sha256sum, which marks names with a back-slash or a line break by a back-slash in front."""
+    """A line of sha256sum, which puts a backslash before the digest when the name has a backslash or a line break."""
     if "\\" in name or "\n" in name or "\r" in name:
         name = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
         return f"\\{digest}  {name}\n"

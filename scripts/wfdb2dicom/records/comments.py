@@ -40,6 +40,6 @@ def _statements(comments: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _agreed(values: Iterable[str]) -> str:
-    """The one value that is stated; "" where there is none, or another one."""
+    """The one value that is stated; "" if there is none, or more than one."""
     found = set(values)
     return found.pop() if len(found) == 1 else ""

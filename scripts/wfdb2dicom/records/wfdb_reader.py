@@ -236,7 +236,7 @@ def _segment_headers(record: str, root: str, segments: Sequence[Segment]) -> lis
 
 
 def _read_part(path: str, root: str, header: Header, frames: int, omit: _Omit | None, check: _Check | None) -> Record:
-    """A segment of so many frames."""
+    """A segment with this number of frames."""
     part = _read_segment(path, root, replace(header, n_samples=frames), omit, check)
     if any(signal.skew for signal in part.header.signals):
         raise SignalError(f"the segment {path} has skewed signals, which overlap its neighbours; correct it")

@@ -171,7 +171,7 @@ def _rate_chart(found: ReportData) -> Markup | None:
     timed = sorted((run for run in found.batches if run.get("started")), key=lambda run: run["started"])
     if len(timed) < 2:
         return None
-    # Of very many batches, every so many: 2000 points show as much.
+    # 2000 points show as much as one for each of very many batches.
     timed = timed[:: 1 + len(timed) // 2000]
     unit, size = time_unit(timed[-1]["started"] - timed[0]["started"])
     times = [(run["started"] - timed[0]["started"]) / size for run in timed]
@@ -181,12 +181,12 @@ def _rate_chart(found: ReportData) -> Markup | None:
 
 
 def time_unit(seconds: float) -> tuple[str, int]:
-    """The unit, and its length in seconds, in which an axis of so many seconds is to be read."""
+    """The unit for an axis of this length, and the seconds that it has."""
     return next((unit for unit in (("hours", 3600), ("minutes", 60)) if seconds >= 2 * unit[1]), ("seconds", 1))
 
 
 def elapsed(seconds: float) -> str:
-    """How long work took: ``0.25 s``, ``12.3 s``, ``3 min 20 s``."""
+    """How long something took: ``0.25 s``, ``12.3 s``, ``3 min 20 s``."""
     return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
 
 

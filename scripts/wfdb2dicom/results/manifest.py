@@ -24,7 +24,7 @@ from wfdb2dicom.system.regular_file import DESCRIPTORS, open_regular
 _TEXT, _NAMES = pa.string(), pa.list_(pa.string())
 COLUMNS = (  # name, type, meaning
     ("study_id", _TEXT, "The study; digits only where the id in the study CSV is a number."),
-    ("subject_id", _TEXT, "The patient: of the WFDB header, else of the study CSV; null where nobody knows."),
+    ("subject_id", _TEXT, "The patient: of the WFDB header, else of the study CSV; null where not known."),
     ("dcm_path", _TEXT, "The DICOM file; null where there is none."),
     ("error", _TEXT, "Why there is no DICOM file; null where there is one."),
     ("size", pa.int64(), "Bytes of the DICOM file."),

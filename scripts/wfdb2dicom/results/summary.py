@@ -51,7 +51,7 @@ def error_kind(error: str) -> str:
 
 
 def shown_path(plan: PlanRow) -> str:
-    """The path of a study as people look for it: that of its DICOM, or what the study CSV has where that is not one."""
+    """The path by which people look for a study: that of its DICOM, or the text of the CSV if that is not a path."""
     return plan.dicom.removesuffix(".dcm") or plan.record
 
 
@@ -173,7 +173,7 @@ class OutcomeCounts:
 
 
 def summary_text(summary: dict[str, Any], max_failed: float, folder: str = "") -> str:
-    """The summary as the end of a run shows it; `folder` is that of the run, as seen by whoever started it."""
+    """The summary as the end of a run shows it; `folder` is that of the run, relative to where it was started."""
     lines = [
         "",
         f"{counted(summary['studies'], 'study', 'studies')}: {counted(summary['succeeded'], 'DICOM object')} "
@@ -262,7 +262,7 @@ def table_name(path: str) -> str:
 
 
 def size_words(count: float) -> str:
-    """A number of bytes as people say it: ``1.36 MB``."""
+    """A number of bytes with its unit: ``1.36 MB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"

@@ -48,7 +48,7 @@ class StableStorage:
         self._files += files
 
     def keep_up(self) -> bool:
-        """Sync after every so many files, while other processes write the next ones; True if it did."""
+        """Sync once enough files were written, while other processes write the next ones; True if it did."""
         due = self._files >= _PORTION
         if due:
             self._sync()

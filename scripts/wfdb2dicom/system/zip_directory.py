@@ -192,7 +192,7 @@ class ZipDirectory:
             return read_member(stream.fileno(), member, self.path)
 
     def alike(self, name: str) -> str:
-        """A file whose name differs from this one in upper and lower case only, "" without any."""
+        """A file whose name differs from this one only in case; "" if there is none."""
         for at in self._by_folded_name.get(hash(name.casefold()), ()):
             start = at + _ENTRY.size
             length = _ENTRY.unpack_from(self._bytes, at)[12]
@@ -373,7 +373,7 @@ def _require_safe(raw: bytes, path: str) -> None:
     """Refuse a name that leaves the folder, or of which systems disagree whether it does."""
     if b"\\" in raw or raw[:1] == b"/" or b".." in raw.split(b"/"):
         raise ConfigError(
-            f"wfdb_dir: {path!r} has a member {_decode(raw)[:200]!r}, and names with '..', a back-slash or a slash in "
+            f"wfdb_dir: {path!r} has a member {_decode(raw)[:200]!r}, and names with '..', a backslash or a slash in "
             "front are not read: pack it again with plain names"
         )
 
