@@ -14,6 +14,6 @@
     machine_measurements by study, from CSV, Parquet, or a pickle, which `unpickle` reads without running code.
 `patients`
     Sex and age from MIMIC-IV's patients.csv.
-`find_tables`, `zip_copies`, `packed_file`
+`find_tables`, `zip_copies`, `compressed_file`
     Tables that lie in wfdb_dir, in a ZIP, or compressed.
 """

@@ -26,7 +26,7 @@ import pyarrow.parquet
 from wfdb2dicom.acquisition import as_text
 from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.csv_text import near_columns
-from wfdb2dicom.inputs.packed_file import is_packed, open_unpacked
+from wfdb2dicom.inputs.compressed_file import is_compressed, open_decompressed
 from wfdb2dicom.inputs.unpickle import Refused, read_frame
 from wfdb2dicom.system.limits import limit_process
 from wfdb2dicom.system.linux import process_context
@@ -112,7 +112,7 @@ def _reader(path: Path) -> _Read:
         return _read_csv
     if last in (".parquet", ".pq"):
         return _read_parquet
-    if (suffixes[-2:-1] if is_packed(path) else suffixes[-1:]) in ([".pkl"], [".pickle"]):
+    if (suffixes[-2:-1] if is_compressed(path) else suffixes[-1:]) in ([".pkl"], [".pickle"]):
         return _read_pickle
     raise ConfigError(
         f"metadata: {path} is not of a supported kind. Its name must end in .csv, .csv.gz, .parquet, .pkl or .pickle."
@@ -134,7 +134,7 @@ def _read_csv(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Seq
 
 
 def _header(path: Path) -> list[str]:
-    with open_unpacked(path) as packed:
+    with open_decompressed(path) as packed:
         text = io.TextIOWrapper(packed, encoding="utf-8-sig", errors="surrogateescape", newline="")
         for row in csv.reader(text):
             if row:  # pyarrow skips blank lines as well
@@ -148,9 +148,9 @@ def _native(path: Path) -> pa.NativeFile:
     pyarrow reads ahead in threads of its own; one that still holds a Python file while the interpreter exits aborts
     the process, or hangs, after all its work is done (apache/arrow issues 34314 and 50482).
     """
-    if not is_packed(path):
+    if not is_compressed(path):
         return pa.OSFile(os.fspath(path))
-    with open_unpacked(path) as file:
+    with open_decompressed(path) as file:
         return pa.BufferReader(file.read())
 
 
@@ -176,7 +176,7 @@ def _read_parquet(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple
 def _read_pickle(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
     # In a process of its own: numpy and pandas trust the state of their objects, so damage can crash them. Only there
     # is pandas imported, which takes 0.2 s.
-    size = path.stat().st_size * (_USUAL_RATIO if is_packed(path) else 1)
+    size = path.stat().st_size * (_USUAL_RATIO if is_compressed(path) else 1)
     memory = _PICKLE_MEMORY + _PICKLE_MEMORY_RATIO * size
     seconds = _PICKLE_SECONDS + _PICKLE_SECONDS_PER_MB * size // 10**6
     with ProcessPoolExecutor(1, process_context(), initializer=limit_process, initargs=(memory, seconds)) as pool:
@@ -193,7 +193,7 @@ def _read_pickle(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[
 def _load_pickle(path: Path, study_id_col: str, wanted: Sequence[str]) -> tuple[Sequence[object], dict[str, Column]]:
     import pandas as pd
 
-    with open_unpacked(path) as stream:
+    with open_decompressed(path) as stream:
         frame = read_frame(stream)
     try:
         levels = [name for name in frame.index.names if name is not None and name not in frame.columns]

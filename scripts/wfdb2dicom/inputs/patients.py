@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from wfdb2dicom.acquisition import Acquisition, normalise_id, sex_code
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.inputs.packed_file import open_unpacked
+from wfdb2dicom.inputs.compressed_file import open_decompressed
 
 _COLUMNS = ("subject_id", "gender", "anchor_age", "anchor_year")
 
@@ -38,7 +38,7 @@ def read_patients(path: Path) -> dict[str, Patient]:
     """
     found: dict[str, Patient] = {}
     try:
-        with open_unpacked(path) as packed, io.TextIOWrapper(packed, encoding="utf-8-sig", newline="") as file:
+        with open_decompressed(path) as packed, io.TextIOWrapper(packed, encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
             header = [name.strip() for name in next(rows, [])]
             missing = [name for name in _COLUMNS if name not in header]

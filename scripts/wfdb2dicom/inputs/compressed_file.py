@@ -1,4 +1,4 @@
-"""Compressed tables, unpacked no further than a table of their size can be: a few kB may unpack to gigabytes."""
+"""Compressed tables, decompressed no further than a table of their size can be: a few kB may hold gigabytes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,16 @@ from wfdb2dicom.system.limits import most_unpacked
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
-def is_packed(path: Path) -> bool:
+def is_compressed(path: Path) -> bool:
     """Whether a file is compressed, by its name."""
     return path.suffix.lower() in _OPENERS
 
 
-def most_bytes(path: Path) -> int:
-    """The most bytes that a file may hold once it is unpacked."""
-    size = path.stat().st_size
-    return most_unpacked(size) if is_packed(path) else size
-
-
-def open_unpacked(path: Path) -> io.BufferedReader:
-    """Open a file, compressed or not; a read that takes it beyond `most_bytes` raises `OSError`."""
-    if not is_packed(path):
+def open_decompressed(path: Path) -> io.BufferedReader:
+    """Open a file, compressed or not; reading more than a table of its size can hold raises `OSError`."""
+    if not is_compressed(path):
         return open(path, "rb")
-    limit = most_bytes(path)
+    limit = most_unpacked(path.stat().st_size)
     return io.BufferedReader(_Bounded(_OPENERS[path.suffix.lower()](path, "rb"), limit), 1 << 16)
 
 
