@@ -2,13 +2,17 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+import wfdb2dicom
 
 LAYERS = (
     "cli",
@@ -157,3 +161,52 @@ def test_the_library_does_without_snakemake(project: Path, library: Path) -> Non
     environment = os.environ | {"PYTHONPATH": str(project / "scripts")}
     run = subprocess.run([sys.executable, "-c", script, *names], capture_output=True, text=True, env=environment)
     assert run.stdout == "[]\n", run.stderr
+
+
+def definitions(tree: ast.Module) -> Iterator[str]:
+    """The names that a module defines at its top level, and those of its classes as `Class.name`."""
+    for node in tree.body:
+        names = [name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)]
+        if isinstance(node, ast.ClassDef):
+            yield from (f"{node.name}.{name}" for name in definitions(ast.Module(node.body, [])))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names = [node.name]
+        yield from names
+
+
+def dangling(texts: dict[str, str], known: dict[str, set[str]]) -> list[str]:
+    """References such as `wfdb2dicom.records.header.parse` to a module or name that is not there."""
+    found = []
+    for place, text in texts.items():
+        for reference in re.findall(r"`wfdb2dicom\.([\w.]+\w)`", text):
+            module, rest = reference, ""
+            while module and module not in known:
+                module, _, last = module.rpartition(".")
+                rest = f"{last}.{rest}".rstrip(".")
+            if rest and rest not in known[module]:
+                found.append(f"{place}: {reference}")
+    return found
+
+
+def test_names_in_docstrings_and_documents_exist(project: Path, library: Path) -> None:
+    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in modules(library).items()}
+    known = {name: set(definitions(tree)) for name, tree in trees.items()}
+    known[""] = set(wfdb2dicom.__all__)
+    files = [*library.rglob("*.py"), *(project / "workflow").rglob("*.smk"), *(project / "docs").glob("*.md")]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in files}
+    assert dangling(texts, known) == []
+    assert dangling({"a": "see `wfdb2dicom.records.header.gone`"}, known) == ["a: records.header.gone"]
+
+
+def test_nothing_is_defined_that_nothing_uses(project: Path, library: Path) -> None:
+    """Public functions are used by their users; every other name appears at least twice, in its definition and elsewhere."""
+    sources = [*(project / "scripts").rglob("*.py"), *library.rglob("*.jinja"), *(project / "workflow").rglob("*.smk")]
+    counts = Counter(re.findall(r"\w+", "\n".join(path.read_text(encoding="utf-8") for path in set(sources))))
+    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in modules(library).items()}
+    unused = [
+        f"{module}.{name}"
+        for module, tree in trees.items()
+        for name in definitions(tree)
+        if counts[name.rpartition(".")[2]] == 1
+    ]
+    assert unused == []
