@@ -46,37 +46,37 @@ def folder(tmp_path: Path) -> Folder:
 
 def test_nothing_is_known_before_the_plan_is_whole(folder: Folder) -> None:
     (folder.plans / plan_files.TOKEN_FILE).unlink()
-    assert folder.observer().look() == RunProgress()
+    assert folder.observer().read() == RunProgress()
 
 
 def test_ended_batches_count_by_their_receipts_and_others_by_their_notes(folder: Folder) -> None:
     observer = folder.observer()
-    assert observer.look() == RunProgress(True, 20, 0, 0)
+    assert observer.read() == RunProgress(True, 20, 0, 0)
     folder.end("002-000", failed=2)
     with ProgressFile(folder.notes / "002-001") as note:
         note.add(failed=False)
         note._write(folder.notes / "002-001")
         note.add(failed=True)
         note._write(folder.notes / "002-001")
-        assert observer.look() == RunProgress(True, 20, 12, 3)
+        assert observer.read() == RunProgress(True, 20, 12, 3)
     assert not (folder.notes / "002-001").exists()
-    assert observer.look() == RunProgress(True, 20, 10, 2)
+    assert observer.read() == RunProgress(True, 20, 10, 2)
 
 
 def test_a_receipt_taken_away_or_written_anew_is_noticed(folder: Folder) -> None:
     observer = folder.observer()
     folder.end("002-000", failed=2)
-    assert observer.look().failed == 2
+    assert observer.read().failed == 2
     folder.end("002-000", failed=0)
-    assert observer.look().failed == 0
+    assert observer.read().failed == 0
     (folder.receipts / "002-000.tsv").unlink()
-    assert observer.look().done == 0
+    assert observer.read().done == 0
 
 
 def test_receipts_and_notes_of_batches_no_longer_planned_do_not_count(folder: Folder) -> None:
     folder.end("064-000", failed=1)
     with ProgressFile(folder.notes / "064-001"):
-        assert folder.observer().look() == RunProgress(True, 20, 0, 0)
+        assert folder.observer().read() == RunProgress(True, 20, 0, 0)
 
 
 def test_what_a_killed_job_left_is_forgotten(folder: Folder) -> None:

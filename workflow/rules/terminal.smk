@@ -19,7 +19,7 @@ def nothing_to_do():
     """What is said instead of "Nothing to be done"."""
     if workflow.dag_settings.targets:
         return "nothing to do: what was asked for is up to date"
-    state = ProgressReader(PLANS, RECEIPTS, Path("results/progress")).look()
+    state = ProgressReader(PLANS, RECEIPTS, Path("results/progress")).read()
     failed = f" but {state.failed:,}, which failed and would fail again (retry_failed)" if state.failed else ""
     return (
         f"nothing to do: all {state.studies:,} studies are up to date{failed}\n"

@@ -181,11 +181,11 @@ def anything_changed(plans: Path, receipts: Path, policy: Policy, *, processes: 
     processes : int
         Processes that share the batches, see `wfdb2dicom.system.pool`.
     """
-    look = partial(_batch_changed, receipts=receipts, policy=policy)
+    changed = partial(_batch_changed, receipts=receipts, policy=policy)
     threads = STAT_THREADS if policy.watch_sources else 1
-    looks = map_in_order(look, sorted(plans.glob("*.tsv")), processes=processes, threads=threads)
-    with contextlib.closing(looks):
-        return any(looks)
+    results = map_in_order(changed, sorted(plans.glob("*.tsv")), processes=processes, threads=threads)
+    with contextlib.closing(results):
+        return any(results)
 
 
 def _lie_as_before(wfdb_dir: str, answers: dict[str, bool | str]) -> bool:

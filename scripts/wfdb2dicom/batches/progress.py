@@ -97,7 +97,7 @@ class ProgressReader:
         for entry in _files(self._notes):
             Path(entry.path).unlink(missing_ok=True)
 
-    def look(self) -> RunProgress:
+    def read(self) -> RunProgress:
         """The state of the run as it is now."""
         if not (self._plans / TOKEN_FILE).exists():  # written last
             return RunProgress()

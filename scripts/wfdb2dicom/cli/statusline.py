@@ -103,7 +103,7 @@ class Display:
         rate, pause = Rate(), self._interval
         while not self._stop.wait(pause):
             began = time.monotonic()
-            state = self._reader.look()
+            state = self._reader.read()
             rate.add(time.monotonic(), state.done)
             # Looking takes at most a twentieth of one core, however many batches there are.
             pause = max(self._interval, 20 * (time.monotonic() - began))

@@ -67,7 +67,7 @@ def require_complete(plans: Path, receipts: Path, manifest: Path, dcm_dir: str) 
     if not paths:
         raise IncompleteRun(f"{plans} holds no plan files: run the workflow first, then publish")
     processes = process_count(studies_in(paths))
-    states = list(map_in_order(partial(_look, receipts=receipts, dcm_dir=dcm_dir), paths, processes=processes))
+    states = list(map_in_order(partial(_check_batch, receipts=receipts, dcm_dir=dcm_dir), paths, processes=processes))
     findings = [finding for state in states for finding in state.findings]
     if findings:
         shown = "\n".join(f"  {finding}" for finding in findings[:EXAMPLES])
@@ -80,7 +80,7 @@ def require_complete(plans: Path, receipts: Path, manifest: Path, dcm_dir: str) 
     _require_no_others(dcm_dir, sum(state.objects for state in states), manifest, processes)
 
 
-def _look(plan: Path, receipts: Path, dcm_dir: str) -> BatchState:
+def _check_batch(plan: Path, receipts: Path, dcm_dir: str) -> BatchState:
     """Compare one batch's plan file, receipt and objects."""
     try:
         _, planned, rows = read_batch(plan, receipts / plan.name)

@@ -148,8 +148,8 @@ def read_batches(options: AggregateOptions) -> Iterator[BatchResults]:
         When a receipt is missing, damaged or not that of its plan file.
     """
     paths = sorted(options.plans.glob("*.tsv"))
-    look = partial(_batch, receipts=options.receipts, dcm_dir=options.dcm_dir, started=options.started)
-    return map_in_order(look, paths, processes=process_count(studies_in(paths)))
+    read = partial(_batch, receipts=options.receipts, dcm_dir=options.dcm_dir, started=options.started)
+    return map_in_order(read, paths, processes=process_count(studies_in(paths)))
 
 
 def _batch(plan: Path, receipts: Path, dcm_dir: str, started: float) -> BatchResults:
