@@ -22,7 +22,7 @@ from wfdb2dicom.archive.client import ArchiveError, LoginRefused, Unreachable, a
 from wfdb2dicom.archive.connect import connect
 from wfdb2dicom.archive.credentials import Credentials
 from wfdb2dicom.archive.send import BatchTotals, send_batch
-from wfdb2dicom.archive.sent_table import resend_token, unsettled
+from wfdb2dicom.archive.sent_table import count_missing, resend_token
 from wfdb2dicom.archive.settings import parse_archive
 from wfdb2dicom.dicom.sop_classes import SOP_CLASSES
 from wfdb2dicom.errors import ConfigError
@@ -154,7 +154,7 @@ def test_a_refused_object_is_its_own_row(batch: Batch, service: Service, code: i
     summary = run(batch, service.archive)
     assert batch.statuses() == ["accepted", "refused", "present", "accepted"]
     assert batch.rows()["40000001"].detail == "the data set does not match its SOP class (status A900H)"
-    assert unsettled(summary.counts) == 1
+    assert count_missing(summary.counts) == 1
     assert resend_token(batch.table) != resend_token(batch.table), "tried again next time"
     service.answers = lambda number, uids: (200, report(uids, {}))
     run(batch, service.archive)

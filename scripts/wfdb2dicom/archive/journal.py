@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from wfdb2dicom.archive.sent_table import SETTLED
+from wfdb2dicom.archive.sent_table import ARRIVED
 from wfdb2dicom.archive.settings import Archive
 from wfdb2dicom.system.lock import locked
 from wfdb2dicom.system.regular_file import append_fully, read_fully
@@ -45,7 +45,7 @@ class Journal:
         for line in lines[1:-1]:
             uid, _, rest = line.partition("\t")
             status, _, study_id = rest.partition("\t")
-            if status in SETTLED:
+            if status in ARRIVED:
                 self.known[uid] = Arrival(study_id, status)
         if lines[-1]:  # the last line was cut off by a power failure
             self._append("\n")

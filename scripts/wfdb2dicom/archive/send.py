@@ -23,7 +23,7 @@ from typing import NamedTuple
 from wfdb2dicom.archive.client import Answer, ArchiveClient, ArchiveError, DicomObject, Unreachable
 from wfdb2dicom.archive.journal import Arrival, Journal, open_journal
 from wfdb2dicom.archive.login import LoginGate
-from wfdb2dicom.archive.sent_table import SentObject, unsettled, write_sent
+from wfdb2dicom.archive.sent_table import SentObject, count_missing, write_sent
 from wfdb2dicom.archive.settings import Archive
 from wfdb2dicom.batches.tables import read_receipt
 from wfdb2dicom.system.regular_file import read_file
@@ -50,7 +50,7 @@ class BatchTotals:
         accepted = f", {self.counts['accepted']} accepted, not confirmed" if self.counts["accepted"] else ""
         return (
             f"store {self.name}: {objects} objects, {self.sent} sent, {arrived - self.sent} there already, "
-            f"{unsettled(self.counts)} not taken{accepted}{rate}"
+            f"{count_missing(self.counts)} not taken{accepted}{rate}"
         )
 
 

@@ -13,7 +13,7 @@ from wfdb2dicom.system.tsv import TableError, encode_table, read_table
 from wfdb2dicom.system.whole_file import replace_file
 
 _MARKER = "#wfdb2dicom-store 2 "
-SETTLED = ("stored", "present", "accepted", "superseded")
+ARRIVED = ("stored", "present", "accepted", "superseded")  # of objects that are not sent again
 
 
 class SentObject(NamedTuple):
@@ -32,9 +32,9 @@ class SentObject(NamedTuple):
     dicom: str
 
 
-def unsettled(counts: Counter[str]) -> int:
+def count_missing(counts: Counter[str]) -> int:
     """The number of objects that are not in the archive, of a count by status."""
-    return sum(count for status, count in counts.items() if status not in SETTLED)
+    return sum(count for status, count in counts.items() if status not in ARRIVED)
 
 
 def write_sent(path: Path, archive: str, token: str, objects: Iterable[SentObject]) -> Counter[str]:
@@ -56,14 +56,14 @@ def write_sent(path: Path, archive: str, token: str, objects: Iterable[SentObjec
     """
     rows = list(objects)
     counts = Counter(row.status for row in rows)
-    head = {"archive": archive, "token": token, "unsettled": unsettled(counts)}
+    head = {"archive": archive, "token": token, "unsettled": count_missing(counts)}
     marker = _MARKER + json.dumps(head, sort_keys=True)
     replace_file(path, encode_table(SentObject._fields, rows, marker), sync=True)
     return counts
 
 
 def read_sent(path: Path) -> tuple[dict[str, Any], list[SentObject]]:
-    """The head of a batch's table (archive, token, number of unsettled objects) and its rows.
+    """The head of a batch's table (archive, token, number of objects that are not in the archive) and its rows.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def read_sent(path: Path) -> tuple[dict[str, Any], list[SentObject]]:
 
 
 def resend_token(table: Path) -> str:
-    """A text that stays the same while all objects of a batch are settled; otherwise never the same twice.
+    """A text that stays the same while all objects of a batch are in the archive; otherwise never the same twice.
 
     As a parameter of the rule it makes Snakemake send again what an archive did not take.
     """
@@ -92,5 +92,5 @@ def summarize(tables: Iterable[Path]) -> tuple[Counter[str], list[SentObject]]:
     for path in tables:
         rows = read_sent(path)[1]
         counts.update(row.status for row in rows)
-        missing += [row for row in rows if row.status not in SETTLED]
+        missing += [row for row in rows if row.status not in ARRIVED]
     return counts, missing
