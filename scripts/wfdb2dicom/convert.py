@@ -248,10 +248,10 @@ class Converter:
             return self._encode_any(prepared)
         signals = os.path.join(os.path.dirname(path), header.signal_file)
         with self._open(path, signals, members) as source:
-            whole = source.size == plain_size(header)
-            if present and whole and (current := self._current(present, header, study, source.mtime_ns)):
+            size = plain_size(header)
+            if present and source.size == size and (current := self._current(present, header, study, source.mtime_ns)):
                 return current
-            samples = read_plain_samples(source, header) if source.size <= plain_size(header) else None
+            samples = read_plain_samples(source, header) if source.size <= size else None
         if samples is None:  # a file with more than the samples is looked at closely
             return self._encode_any(prepared)
         sums = verify_samples(header.signals, samples, source.path)

@@ -90,7 +90,8 @@ def test_damage_that_crashes_the_reader_is_a_message_all_the_same(
 ) -> None:
     """numpy and pandas trust the state of their objects; the fuzzer found pickles that crash them."""
     pd.DataFrame({"study_id": [1]}).to_pickle(tmp_path / "m.pkl")
-    monkeypatch.setattr(measurements_file, "_load_pickle", crash)  # in the process that reads, which is forked from this one
+    # In the process that reads, which is forked from this one.
+    monkeypatch.setattr(measurements_file, "_load_pickle", crash)
     with pytest.raises(ConfigError, match="so damaged that the process reading it died"):
         measurements.read_metadata(tmp_path / "m.pkl", "study_id")
 

@@ -13,8 +13,8 @@ from wfdb2dicom.acquisition import Acquisition, from_row
 from wfdb2dicom.batches.plan import PlanConfig, read_rows
 from wfdb2dicom.dicom.annotations import annotate
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.dicom.patient import age_at
+from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.patients import Patient, read_patients
 
 # The first row of machine_measurements.csv.

@@ -25,8 +25,8 @@ import pyarrow.parquet
 
 from wfdb2dicom.acquisition import as_text
 from wfdb2dicom.errors import ConfigError
-from wfdb2dicom.inputs.csv_text import near_columns
 from wfdb2dicom.inputs.compressed_file import is_compressed, open_decompressed
+from wfdb2dicom.inputs.csv_text import near_columns
 from wfdb2dicom.inputs.unpickle import Refused, read_frame
 from wfdb2dicom.system.limits import limit_process
 from wfdb2dicom.system.linux import process_context

@@ -221,8 +221,8 @@ def _dates(figures: Figures, options: Mapping[str, Any]) -> str:
     for name, number in figures.time_sources:
         if name == "placeholder":
             text += (
-                f" No date is known of {counted(number, 'object')}: they have the placeholder {options.get('undated')}, "
-                "and Longitudinal Temporal Information Modified is REMOVED."
+                f" No date is known of {counted(number, 'object')}: they have the placeholder {options.get('undated')},"
+                " and Longitudinal Temporal Information Modified is REMOVED."
             )
     return text.strip()
 

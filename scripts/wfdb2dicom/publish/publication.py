@@ -18,6 +18,7 @@ from wfdb2dicom.batches.rerun_token import TokenFile
 from wfdb2dicom.batches.tables import read_plan
 from wfdb2dicom.checks import verify
 from wfdb2dicom.errors import ConfigError
+from wfdb2dicom.publish.completeness import IncompleteRun, require_complete
 from wfdb2dicom.publish.croissant import CROISSANT, croissant
 from wfdb2dicom.publish.data_card import README, data_card
 from wfdb2dicom.publish.figures import count

@@ -102,7 +102,7 @@ def _irregular(kind: str, path: str | os.PathLike[str]) -> IrregularFile:
 
 def read_fully(fd: int, size: int, offset: int = 0) -> bytes:
     """`size` bytes of an open file, fewer only where it ends, however few a single call returns."""
-    content = os.pread(fd, min(size, _MOST), offset)
+    content = os.pread(fd, size if size < _MOST else _MOST, offset)  # not min: this is called for each file
     if len(content) == size or not content:
         return content
     parts, got = [content], len(content)
