@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wfdb2dicom.batches import plan
-from wfdb2dicom.batches.freshness import further_sources_changed
+from wfdb2dicom.batches.freshness import other_files_changed
 from wfdb2dicom.batches.plan import PlanConfig, PlannedBatch
 from wfdb2dicom.batches.tables import PlanRow, ReceiptRow, TableError, fingerprint, options_line, read_plan
 from wfdb2dicom.system.paths import stamp_of
@@ -197,7 +197,7 @@ def _why_again(
         if planned.error:
             return POSSIBLE
         return SOURCES if (planned.sources, planned.members) != (row.sources, row.members) else ROWS
-    if further_sources_changed(config.wfdb_dir, row, done):
+    if other_files_changed(config.wfdb_dir, row, done):
         return SOURCES
     if done.status == "failed":
         return AGAIN
