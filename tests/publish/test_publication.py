@@ -16,8 +16,8 @@ from wfdb2dicom.batches.tables import read_receipt, write_receipt
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.errors import ConfigError, OutputError
 from wfdb2dicom.publish import publication, source
-from wfdb2dicom.publish.tables import publishable
 from wfdb2dicom.publish.completeness import IncompleteRun
+from wfdb2dicom.publish.tables import publishable
 from wfdb2dicom.system import current_run
 
 from .conftest import GIVEN, Publisher, content

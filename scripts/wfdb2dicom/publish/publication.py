@@ -24,7 +24,6 @@ from wfdb2dicom.publish.data_card import README, data_card
 from wfdb2dicom.publish.figures import count
 from wfdb2dicom.publish.source import LICENSE, Source, read_source
 from wfdb2dicom.publish.tables import MANIFEST, RECORDS, SUMS, publishable, write_manifest, write_records, write_sums
-from wfdb2dicom.publish.completeness import IncompleteRun, require_complete
 from wfdb2dicom.results.summary import read_summary, too_many_failed
 from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.paths import is_zip, stamp_of
