@@ -152,9 +152,13 @@ def name_file(error: OSError, path: str | os.PathLike[str]) -> None:
         error.filename = os.fspath(path)
 
 
-# A quoted path, a path that an error begins with (including spaces, up to the name of a file), an unquoted path (not
-# "Input/output error"), and the word after "patient" or "subject": each may identify a patient.
-_QUOTED = re.compile(r"""(['"])(?![\d: .]*\d/\d{1,2}/\d{2,4}[\d: .]*\1)(?:(?!\1).)*/((?:(?!\1|/).)*)(\1|$)""")
+# A quoted path that is not one of the workflow's own, a path that an error begins with (including spaces, up to the name
+# of a file), an unquoted path (not "Input/output error"), and the word after "patient" or "subject": each may identify a
+# patient.
+_QUOTED = re.compile(
+    r"""(['"])(?!results/(?:plan|receipts)/)(?![\d: .]*\d/\d{1,2}/\d{2,4}[\d: .]*\1)"""
+    r"""(?:(?!\1).)*/((?:(?!\1|/).)*)(\1|$)"""
+)
 _LEADING = re.compile(r"""^(\w+: )(?:(?!: ['"]).)*?/(?=[^\s/'"]+\.(?:hea|dat|mat|dcm)\b)""")
 _BARE = re.compile(r"""(?<![^\s'"])(?!Input/output |\d{1,2}/\d{1,2}/\d{2,4}\b)(?:[^\s'"/]*/)+(?=[^\s/])""")
 _PATIENT = re.compile(r"\b(subject(?:_id)?|patient(?:_id)?)( is)? ('[^']*'|\"[^\"]*\"|[^\s,;]*\d[^\s,;]*)")

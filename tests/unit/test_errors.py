@@ -68,6 +68,8 @@ def test_what_is_known_of_the_patient_is_left_out_wherever_it_stands() -> None:
 def test_what_stops_a_job_names_the_file_without_its_folders() -> None:
     error = OutputError(f"cannot write '/data/{FOLDER}/1.dcm': No space left on device; fix the cause and run again")
     assert stop_message(error) == "cannot write '1.dcm': No space left on device; fix the cause and run again"
+    own = OutputError("cannot write 'results/receipts/016-003.tsv': No space left on device; fix it and run again")
+    assert stop_message(own) == str(own)
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="Linux has a file that can be opened and not be read")
