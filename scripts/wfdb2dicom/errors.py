@@ -152,9 +152,9 @@ def name_file(error: OSError, path: str | os.PathLike[str]) -> None:
         error.filename = os.fspath(path)
 
 
-# A quoted path that is not one of the workflow's own, a path that an error begins with (including spaces, up to the name
-# of a file), an unquoted path (not "Input/output error"), and the word after "patient" or "subject": each may identify a
-# patient.
+# Each may identify a patient: a quoted path (but of the workflow's own files), a path that an error begins with
+# (including spaces, up to the name of a file), an unquoted path (not "Input/output error"), the word after "patient"
+# or "subject".
 _QUOTED = re.compile(
     r"""(['"])(?!results/(?:plan|receipts)/)(?![\d: .]*\d/\d{1,2}/\d{2,4}[\d: .]*\1)"""
     r"""(?:(?!\1).)*/((?:(?!\1|/).)*)(\1|$)"""
