@@ -100,6 +100,8 @@ def acquisition_of(
         known = _of_text(metadata)
     else:
         known = from_row(_row(metadata), annotations=options.annotations)
+        for name in ("subject_id", "study_id"):
+            _require_printable(name, getattr(known, name))
     for name in ("subject_id", "study_id"):
         theirs, ours = getattr(known, name), given[name]
         if theirs and ours and theirs != ours:
@@ -188,7 +190,13 @@ def _identifier(name: str, value: object, prefix: str) -> str:
     whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
     if isinstance(value, bool) or not (isinstance(value, str) or whole):
         raise ArgumentError(f"{name}: {value!r} is not an id; give text or a whole number")
+    _require_printable(name, text)
     return normalise_id(text, prefix)
+
+
+def _require_printable(name: str, text: str) -> None:
+    if not text.isprintable():  # a line break, or half of a character, which no file can hold
+        raise ArgumentError(f"{name}: {text!r} has characters that are not printable; correct it")
 
 
 def _time(value: object) -> str:

@@ -1,6 +1,7 @@
 """What is written beside the objects, when, and what is refused."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pydicom
 import pytest
 
 from demo_run import convert_demo
@@ -38,6 +40,23 @@ def test_a_published_folder_holds_its_objects_and_what_describes_them(publish_de
     assert f"Versions of the last run: DICOM encoding {ENCODING_VERSION}, numpy" in Path("dicom/README.md").read_text()
     records = Path("dicom/RECORDS").read_text().splitlines()
     assert records == sorted(objects) and len(records) == OBJECTS
+
+
+def test_the_data_card_is_right_about_the_objects_and_its_example_reads_one(
+    publish_demo: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_demo()
+    card = Path("dicom/README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", card, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir("dicom")
+    names: dict[str, Any] = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert names["millivolts"].shape == (5000, len(names["leads"])) and "aVR" in names["leads"]
+    objects = [pydicom.dcmread(path) for path in Path().rglob("*.dcm")]
+    for keyword, value in re.findall(r": ([A-Z][A-Za-z ]+) is ([A-Z]+)\.", card):
+        assert {ecg.get(keyword.replace(" ", "")) for ecg in objects} == {value}, keyword
+    assert "Modified is MODIFIED" in card and "Removed is YES" in card
+    assert {(str(ecg.PatientName), ecg.PatientBirthDate) for ecg in objects} == {("", "")}
 
 
 def test_the_published_manifest_names_no_folder_of_this_machine(publish_demo: Publisher) -> None:
