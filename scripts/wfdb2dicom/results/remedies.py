@@ -17,27 +17,28 @@ _AGAIN = "fetch the files again and run again: only these studies are converted 
 _KNOWN = {
     "HeaderError": Remedy(
         "the WFDB header contradicts itself or cannot be understood",
-        "see what the errors ask for; fetch again only headers that differ from the publisher's",
+        "do what the errors say; fetch again only headers that differ from the publisher's",
     ),
     "SignalError": Remedy(
         "the signal file is cut short or not what its header says",
-        "fetch files that are cut short again; for others see what the errors ask for",
+        "fetch files that are cut short again; for others do what the errors say",
     ),
     "ChecksumError": Remedy("the samples do not match the checksums in the header", _AGAIN),
     "SubjectMismatch": Remedy(
         "header and study CSV name different patients or studies", "correct path or subject_id in input_csv"
     ),
     "LeadError": Remedy(
-        "a lead is unknown or appears twice", "correct the names in the header, or report the data set to us"
+        "a lead is unknown or appears twice, or a signal is not an ECG",
+        "do what the errors say: correct the header, or set unknown_leads: local or other_signals: omit",
     ),
     "UnitsError": Remedy("a signal is not in volts", "leave out these records: they hold something other than an ECG"),
     "DateError": Remedy(
         "no date and time of the recording is known",
-        "add a column ecg_time to input_csv, or admit such records by undated",
+        "name the column of times in ecg_time_col, or set undated to accept such records",
     ),
     "UnknownSubject": Remedy(
         "neither header nor study CSV names the patient",
-        "add a column subject_id to input_csv, or admit such records by unknown_subject",
+        "name the column of patients in subject_id_col, or set unknown_subject: study",
     ),
     "UidError": Remedy("a given UID is not valid, or was given twice", "give another UID, or leave it out"),
     "IdError": Remedy("a study or subject id cannot be used", "correct the id in input_csv"),
@@ -48,16 +49,16 @@ _KNOWN = {
     "Missing df_info row for study_id": Remedy(
         "metadata has no row for the study", "complete metadata, or set missing_metadata: allow"
     ),
-    "Timeout": Remedy("the study took too long", "run again (it is tried again by itself), or set timeout higher"),
+    "Timeout": Remedy("the study took too long", "run again, or set timeout higher"),
     "WorkerCrash": Remedy(
         "the converting process died, often for lack of memory",
-        "run again with fewer cores; if it is always the same study, report it",
+        "run again with fewer cores; if the same study fails every time, report it",
     ),
     "MemoryError": Remedy("there was not enough memory", "run again with fewer cores"),
     "FileNotFoundError": Remedy(
         "the record is not where input_csv says", "correct wfdb_dir or path, or fetch the file"
     ),
-    "PermissionError": Remedy("the record may not be read", "give yourself the right to read it, then run again"),
+    "PermissionError": Remedy("the record is not readable", "set its permissions, then run again"),
 }
 _STORAGE = Remedy("the storage failed to deliver the record", "check disk or network, then run again")
 _OTHER = Remedy("an unforeseen error", "report it with the header and this line of the error log")
