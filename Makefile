@@ -26,7 +26,7 @@ demo: $(READY) ## convert the bundled demo into the folder demo: DICOM objects a
 test: $(READY) ## run all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-fast: $(READY) ## the unit tests alone: under a minute
+test-fast: $(READY) ## the unit tests alone: about a minute
 	$(BIN)/python -m pytest -n auto -m "not slow" tests/unit
 
 lint: $(READY) ## every check of style, types and workflow, changing nothing
