@@ -15,6 +15,7 @@ LONG = bool(os.environ.get("WFDB2DICOM_TORTURE"))  # set by `make torture`
 SEED = int(os.environ.get("WFDB2DICOM_SEED", "0")) or random.randrange(10**6)
 ORDERS = ("standard", "source")  # of leads: a run in one of them converts again what one in the other converted
 
+HANGS = 1800.0  # seconds after which a run is taken to hang; on a busy machine it takes minutes
 _TELL_SECONDS = 30.0
 # Columns of the manifest that tell when and where a study was converted, not what it became.
 _NOT_COMPARED = {"dcm_path"}

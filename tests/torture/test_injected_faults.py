@@ -11,7 +11,7 @@ import pytest
 
 from faults.helpers import ENVIRONMENT, Work, in_folder
 
-from .campaign import SEED, Calm, Progress, amount, assert_ends_like, assert_nothing_wrong, begin_again
+from .campaign import HANGS, SEED, Calm, Progress, amount, assert_ends_like, assert_nothing_wrong, begin_again
 
 FAULTS = amount(30, "WFDB2DICOM_TORTURE_CALLS", 5000) // 2  # from a folder, and as many from a ZIP
 # Of how many calls one fails, and how. An error costs a study or ends a job; what is short is only continued.
@@ -47,7 +47,7 @@ def test_runs_whose_system_calls_fail_at_random_end_like_one_undisturbed(
         with open(tmp_path / "output", "a") as output:
             process = subprocess.Popen(command, cwd=work.folder, env=environment, stdout=output, stderr=output)
             try:
-                status = process.wait(timeout=300)
+                status = process.wait(timeout=HANGS)
             finally:
                 for pid in in_folder(work.folder):
                     os.kill(pid, signal.SIGKILL)

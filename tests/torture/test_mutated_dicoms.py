@@ -159,11 +159,11 @@ def use(mutant: bytes, path: Path, record: str, chance: float) -> None:
         restore.restore(mutant, "100")
     path.write_bytes(mutant)
     with contextlib.suppress(Wfdb2DicomError):
-        if chance < 0.2:
+        if chance < 0.05:
             info._of_object(path)  # reads it for drawing, too
         else:
             ecg.read(path)
-    if chance < 0.05:
+    if chance < 0.02:
         check_source(path, record)
 
 

@@ -16,14 +16,14 @@ import pytest
 
 from faults.helpers import Work, in_folder, wait_until
 
-from .campaign import SEED, Calm, Progress, amount, assert_ends_like, assert_nothing_wrong, begin_again
+from .campaign import HANGS, SEED, Calm, Progress, amount, assert_ends_like, assert_nothing_wrong, begin_again
 
 SIGNALS = amount(6, "WFDB2DICOM_TORTURE_KILLS", 1000) // 2  # from a folder, and as many from a ZIP
 TO_RUNNING = (signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT)
 TO_STOPPED = (signal.SIGCONT, signal.SIGCONT, signal.SIGKILL)
 COMMANDS = ("convert-batch", "plan", "aggregate", "report", "gate")
-PAUSES = (0.2, 0.2, 0.6, 2.0, 5.0)  # seconds between signals at most: a run has one of them
-PATIENCE = 30.0  # seconds that a run may take before it is ended, stopped or not
+AIMS = ("", "convert-batch", *COMMANDS)  # a run is left alone until there is such a process: each stage is to be met
+PAUSES = (0.1, 0.3, 0.3, 1.0, 5.0)  # seconds between signals at most: a run has one of them
 
 
 @pytest.mark.long
@@ -39,9 +39,7 @@ def test_a_run_whose_processes_are_hit_at_random_ends_like_one_undisturbed(
             command = work.command(*["--keep-going"] * (chance.random() < 0.5))
             process = subprocess.Popen(command, cwd=work.folder, stdout=output, stderr=output)
             _disturb(work, process, chance, sent)
-            if process.poll() is None:
-                process.kill()
-                sent["SIGKILL snakemake"] += 1
+            process.kill()
             status = process.wait()
             if chance.random() < 0.4:  # else what is left of it lives on while the next run begins
                 _end(work)
@@ -56,18 +54,21 @@ def test_a_run_whose_processes_are_hit_at_random_ends_like_one_undisturbed(
 
 def _disturb(work: Work, process: "subprocess.Popen[bytes]", chance: random.Random, sent: Counter[str]) -> None:
     """Hit processes of a run, and of earlier ones, until it ends or there was enough."""
-    pause, end = chance.choice(PAUSES), time.monotonic() + PATIENCE
+    aim, pause, end = chance.choice(AIMS), chance.choice(PAUSES), time.monotonic() + HANGS
     if chance.random() < 0.1:  # while Snakemake looks for what is to be done
         time.sleep(chance.random() * 3)
         _hit(process.pid, "snakemake", chance, sent)
-    while process.poll() is None and sent.total() < SIGNALS and time.monotonic() < end:
+    while process.poll() is None and sent.total() < SIGNALS:
+        assert time.monotonic() < end, "the run hangs"
         found = _by_role(work)
         main = found.pop("snakemake", [])
-        if any(map(_is_stopped, main)) or (found and chance.random() < 0.1):  # it lives longest, and is hit seldom
-            found["snakemake"] = main
-        if not found:
-            time.sleep(0.02)
+        is_stopped = any(map(_is_stopped, main))
+        if not is_stopped and (not found or (aim and aim not in found)):
+            time.sleep(0.03)
             continue
+        aim = ""
+        if is_stopped or (main and chance.random() < 0.1):  # it lives longest, and is hit seldom
+            found["snakemake"] = main
         time.sleep(chance.random() * pause)
         role = chance.choice(sorted(found))
         _hit(chance.choice(found[role]), role, chance, sent)
