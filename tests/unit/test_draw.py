@@ -212,6 +212,16 @@ def test_invalid_samples_that_the_page_does_not_show_are_not_called_gaps(dicom: 
     assert page.says("Gaps, invalid samples: I 200 · I: 50, V5: 100, V6: 7 invalid samples, not in the part shown")
 
 
+def test_notes_that_are_longer_than_a_line_continue_on_the_next(dicom: Dicom) -> None:
+    samples = squares(12) * 40  # V6: 48 mm, in rows of 40 mm
+    samples[1000:1200, 0] = samples[0:100, 10] = samples[:, 6] = -32768
+    samples[2000:2010, 3] = 30000
+    page = Svg(dicom(samples))
+    at = next(n for n, text in enumerate(page.texts) if text.startswith("Pieces are centred"))
+    assert page.texts[at].endswith("No valid sample: V1")
+    assert page.texts[at + 1].startswith("Cut at the edge of the grid: ")
+
+
 def test_held_samples_are_drawn_as_the_gaps_that_they_fill(
     make_record: RecordMaker, acquisition: Acquisition, tmp_path: Path
 ) -> None:

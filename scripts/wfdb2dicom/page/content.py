@@ -35,6 +35,7 @@ GAP = "\N{EM SPACE}"  # several blanks in a row are one to an SVG viewer
 _FINE_MM, _COARSE_MM = 0.1, 0.2
 _STATEMENT_LINES, _STATEMENT_CHARACTERS = 7, 66
 _NOTE_CHARACTERS = 200  # of a line below the grid
+_NO_BREAK = "\N{NO-BREAK SPACE}"  # within a note, so that a line ends behind one
 _MEASUREMENT_LINES = 6
 # Code Meaning of a measurement, and a cart's words for it.
 _INTERVALS = (
@@ -155,10 +156,11 @@ def _draw_footer(sheet: Sheet, ecg: Ecg, page: Page) -> None:
         f"{frequencies} samples/s",
     )
     sheet.text(GRID.left, 11.4, (2 * GAP).join(scale), color=INK, size=10, weight="bold")
-    notes = "  ·  ".join(page.notes)
+    notes = "  ·  ".join(note.replace(" ", _NO_BREAK) for note in page.notes)
     size = 8 if len(notes) <= _NOTE_CHARACTERS * 7 // 8 else 7
     for number, line in enumerate(wrap(notes, _NOTE_CHARACTERS, max_lines=2, placeholder=" …")):
-        sheet.text(GRID.left, 7.6 - 2.6 * number, line, color=INK, size=size)
+        text = line.replace(_NO_BREAK, " ").rstrip(" ·")
+        sheet.text(GRID.left, 7.6 - 2.6 * number, text, color=INK, size=size)
     sheet.text(GRID.left, 2.2, f"SOP Instance UID {ecg.sop_instance_uid}", color=QUIET, size=6)
     drawn = f"Drawn from the DICOM object by wfdb2dicom {__version__}. Not for diagnosis."
     sheet.text(GRID.right, 2.2, drawn, color=QUIET, size=6, ha="right")
