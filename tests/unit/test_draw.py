@@ -14,14 +14,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pydicom import dcmread
 
 from wfdb2dicom import convert_record
 from wfdb2dicom.acquisition import Acquisition
 from wfdb2dicom.dicom.leads import STANDARD_ORDER
 from wfdb2dicom.dicom.options import Options
-from wfdb2dicom.page.draw import draw
-from wfdb2dicom.page.ecg import EcgError
+from wfdb2dicom.page.draw import draw, page_figure
+from wfdb2dicom.page.ecg import EcgError, read
 
 from .conftest import MIMIC_ORDER, RecordMaker
 
@@ -350,6 +351,20 @@ def test_measurements_and_report_lines_of_the_object_are_shown(
         *("QRS duration", "88 ms", "P-R-T axes", "– -30° –"),
     ]
     assert page.says("and 4 more lines in the object") and not page.says("line 4")
+
+
+def test_long_names_stay_left_of_the_measurements(dicom: Dicom) -> None:
+    ds = dcmread(path := dicom())
+    ds.PatientID, ds.PatientName = "12345678" * 8, "Longname" * 8
+    ds.StudyID, ds.StationName = "S" * 16, "C" * 16
+    ds.save_as(path)
+    figure = page_figure(read(path))
+    figure.set_dpi(7 * 25.4)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    (at_measurements, _) = figure.transFigure.transform((112 / 297, 0))
+    drawn = {text.get_text(): text.get_window_extent(renderer).x1 for text in figure.texts}
+    for words in (f"ID {ds.PatientID}", str(ds.PatientName), f"Study {ds.StudyID}\N{EM SPACE}Cart {ds.StationName}"):
+        assert drawn[words] < at_measurements
 
 
 def test_what_is_unknown_is_called_unknown(dicom: Dicom) -> None:

@@ -37,6 +37,7 @@ _STATEMENT_LINES, _STATEMENT_CHARACTERS = 7, 66
 _NOTE_CHARACTERS = 200  # of a line below the grid
 _NO_BREAK = "\N{NO-BREAK SPACE}"  # within a note, so that a line ends behind one
 _MEASUREMENT_LINES = 6
+_LEFT_POINTS = 370.0  # size × characters that have room left of the measurements
 # Code Meaning of a measurement, and a cart's words for it.
 _INTERVALS = (
     ("VRate", "Vent. rate"),
@@ -111,7 +112,8 @@ def _draw_segment(sheet: Sheet, segment: Segment, page: Page) -> None:
 def _draw_header(sheet: Sheet, ecg: Ecg) -> None:
     """Patient and date on the left, measurements beside them, the report's lines on the right, as carts print them."""
     x, y = GRID.left, 200.0
-    sheet.text(x, y, f"ID {ecg.patient_id or 'unknown'}", color=INK, size=14, weight="bold")
+    patient = f"ID {ecg.patient_id or 'unknown'}"
+    sheet.text(x, y, patient, color=INK, size=_fitting(14, patient), weight="bold")
     lines = (
         ecg.patient_name,
         f"Sex {ecg.sex or '–'}{GAP}Age {ecg.age or '–'}",
@@ -119,13 +121,18 @@ def _draw_header(sheet: Sheet, ecg: Ecg) -> None:
         GAP.join(filter(None, (ecg.study_id and f"Study {ecg.study_id}", ecg.station and f"Cart {ecg.station}"))),
     )
     for number, line in enumerate(filter(None, lines)):
-        sheet.text(x, y - 6.0 - 5.0 * number, line, color=INK, size=10)
+        sheet.text(x, y - 6.0 - 5.0 * number, line, color=INK, size=_fitting(10, line))
     for number, (name, value) in enumerate(_measurements(ecg)[:_MEASUREMENT_LINES]):
         line_y = y + 1.0 - 4.4 * number
         sheet.text(112.0, line_y, name, color=QUIET, size=9)
         sheet.text(166.0, line_y, value, color=INK, size=9, ha="right")
     for number, line in enumerate(_statements(ecg)):
         sheet.text(178.0, y + 1.0 - 3.7 * number, line, color=INK, size=8)
+
+
+def _fitting(size: float, text: str) -> float:
+    """The size of a text, smaller where it would reach into the measurements."""
+    return min(size, _LEFT_POINTS / len(text))
 
 
 def _measurements(ecg: Ecg) -> list[tuple[str, str]]:
