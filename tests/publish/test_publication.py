@@ -228,16 +228,22 @@ def test_a_process_that_outlives_its_run_finds_its_folder_gone(
     publish_demo: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It must not write into the folder of the next one, whose files are digested and renamed meanwhile."""
-    write = publication.croissant
+    write, write_all, folders = publication.croissant, publication._write_all, []
 
     def write_while_another_publishes(*args: Any) -> bytes:
         monkeypatch.setattr(publication, "croissant", write)
         publish_demo()
         return write(*args)
 
+    def write_into(folder: Path, *args: Any) -> dict[str, str]:
+        folders.append(folder)
+        return write_all(folder, *args)
+
     monkeypatch.setattr(publication, "croissant", write_while_another_publishes)
+    monkeypatch.setattr(publication, "_write_all", write_into)
     with pytest.raises(FileNotFoundError):
         publish_demo()
+    assert len(set(folders)) == 2
     assert content(Path("dicom")).keys() == FILES
     assert not list(Path("dicom").glob(".*"))
 
