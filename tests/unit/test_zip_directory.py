@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wfdb2dicom.errors import ConfigError, SignalError
 from wfdb2dicom.inputs.zip_copies import copy_of_member
-from wfdb2dicom.system.zip_directory import ZipDirectory, find_member
+from wfdb2dicom.system.zip_directory import ZipDirectory, find_member, require_zip
 from wfdb2dicom.system.zip_member import read_member
 
 CONTENT = bytes(range(256)) * 40
@@ -155,6 +155,44 @@ def test_folders_and_neighbours(tmp_path: Path) -> None:
     assert directory.alike("f/p1/s1/3.hea") == ""
 
 
+def test_a_data_set_with_a_file_beside_it_is_found_in_its_folder(tmp_path: Path) -> None:
+    directory = ZipDirectory(str(pack(tmp_path / "a.zip", {"t/p1/1.hea": b"", "t/RECORDS": b"", "mine.csv": b""})))
+    assert directory.top == ""
+    assert directory.alike("p1/1.hea") == "t/p1/1.hea"
+    assert directory.alike("p1/2.hea") == ""
+
+
+def test_what_macos_adds_to_a_zip_is_not_there(tmp_path: Path) -> None:
+    """`Compress` of the Finder: a second folder at the top, and a number of entries of 16 bits."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in (".DS_Store", "t/a/1.hea", "__MACOSX/t/a/._1.hea", "t/RECORDS", "__MACOSX/t/._RECORDS"):
+            archive.writestr(name, name)
+    directory = ZipDirectory(str(path))
+    assert (directory.top, sorted(directory.names())) == ("t", ["RECORDS", "a/1.hea"])
+    found = find_member(str(path), "RECORDS")
+    assert found is not None and found.name == "t/RECORDS"
+
+
+@pytest.mark.parametrize(("stated", "right"), [(66_001 - 2**16, True), (66_001 - 2**16 + 1, False)])
+def test_a_number_of_entries_modulo_65536_is_right(tmp_path: Path, stated: int, right: bool) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for n in range(66_001):
+            archive.writestr(f"top/{n}", b"")
+    content = path.read_bytes()
+    end_64 = content.rfind(b"PK\6\6")  # with its locator before the end that all ZIPs have
+    count, start = 66_001, struct.unpack_from("<Q", content, end_64 + 48)[0]
+    path.write_bytes(
+        content[:end_64] + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, stated, stated, end_64 - start, start, 0)
+    )
+    if right:
+        assert len(ZipDirectory(str(path))) == count
+    else:
+        with pytest.raises(ConfigError, match="damaged central directory"):
+            ZipDirectory(str(path))
+
+
 def test_the_folder_files_is_no_top_folder(tmp_path: Path) -> None:
     directory = ZipDirectory(str(pack(tmp_path / "a.zip", {"files/p1/1.hea": b"", "files/p1/1.dat": b""})))
     assert directory.top == ""
@@ -171,6 +209,24 @@ def test_a_file_is_found_without_reading_all_names(tmp_path: Path) -> None:
     assert member.name == "t/record_list.csv"
     assert find_member(str(path), "old/record_list.csv") is not None
     assert find_member(str(path), "list.csv") is None
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    ("first", "second"), [("t/RECORDS", "t/RECORDS"), ("RECORDS", "RECORDS"), ("a/RECORDS", "b/RECORDS")]
+)
+def test_of_two_tables_of_one_name_none_is_taken(tmp_path: Path, first: str, second: str) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(first, b"one")
+        archive.writestr(second, b"another")
+    with pytest.raises(ConfigError, match=f"has '{first}' and '{second}': pack each data set into a ZIP of its own"):
+        find_member(str(tmp_path / "a.zip"), "RECORDS")
+
+
+def test_a_table_that_cannot_be_read_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {"t/RECORDS": CONTENT}, zipfile.ZIP_BZIP2)
+    with pytest.raises(ConfigError, match="encrypted or neither stored nor deflated: unpack it and name the file"):
+        find_member(str(path), "RECORDS")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -277,6 +333,20 @@ def test_a_zip_that_is_cut_short_is_refused(tmp_path: Path, kept: float) -> None
     path.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(ConfigError, match="fetch the whole ZIP"):
         ZipDirectory(str(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html><title>Log in</title>"])
+def test_what_was_saved_in_place_of_a_zip_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(ConfigError, match="is not a ZIP, although it is named like one: fetch it again"):
+        require_zip(str(tmp_path / "a.zip"))
+
+
+def test_a_part_of_a_split_zip_is_refused(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {"a.dat": b"1"})
+    change(path, b"PK\5\6\0\0", b"PK\5\6\2\0", last=True)
+    with pytest.raises(ConfigError, match="last part of a split ZIP: join its parts first"):
+        require_zip(str(path))
 
 
 def test_a_damaged_directory_is_refused(tmp_path: Path) -> None:

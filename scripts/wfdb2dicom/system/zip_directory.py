@@ -1,12 +1,11 @@
 """The central directory of a ZIP: which members there are and where they lie.
 
 `zipfile` makes an object of 500 bytes for each member, 0.8 GB for the 1.6 million of MIMIC-IV-ECG. Here a member is a
-name and its place in the central directory, which stays in the page cache and is read where a member is asked for.
+name and its place in the central directory, which is kept as it is and decoded where a member is asked for.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 import stat
 import struct
@@ -25,6 +24,7 @@ _LOCATOR_64 = struct.Struct("<4sIQI")
 _END_64 = struct.Struct("<4sQ2H2I4Q")
 _LONGEST_COMMENT = 65_535
 _ENCRYPTED = 0x1
+_FEW = 8
 _METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 99: "AES"}
 
 
@@ -60,15 +60,7 @@ class ZipDirectory:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        with _open(path) as stream:
-            self._extent = _find_extent(stream.fileno(), path)
-            if not self._extent.entries:
-                raise ConfigError(f"wfdb_dir: {path!r} is a ZIP without files: fetch it again")
-            # Mappings begin at a multiple of the page size.
-            begin = self._extent.start // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
-            end = self._extent.start + self._extent.size
-            self._bytes = mmap.mmap(stream.fileno(), end - begin, access=mmap.ACCESS_READ, offset=begin)
-        self._first = self._extent.start - begin
+        self._extent, self._bytes = _read_directory(path)
         self.top = self._find_top()
         self._places: dict[str, int] = {}
         self._twice: set[str] = set()
@@ -79,19 +71,22 @@ class ZipDirectory:
             raise ConfigError(f"wfdb_dir: {path!r} is a ZIP without files: fetch it again")
 
     def _entries(self) -> Iterator[tuple[int, bytes]]:
-        """Place and name of each entry."""
-        at, buffer, unpack = self._first, self._bytes, struct.Struct("<4s24x3H").unpack_from
-        end = len(buffer)
-        for _ in range(self._extent.entries):
+        """Place and name of each entry, without those that macOS adds."""
+        buffer, unpack = self._bytes, struct.Struct("<4s24x3H").unpack_from
+        at, end, count = 0, len(buffer), 0
+        while at < end:
             if at + _ENTRY.size > end:
                 raise _damaged(self.path)
             magic, name, extra, comment = unpack(buffer, at)
             if magic != b"PK\1\2":
                 raise _damaged(self.path)
             start = at + _ENTRY.size
-            yield at, buffer[start : start + name]
+            content = buffer[start : start + name]
+            if content[:9] != b"__MACOSX/" and content != b".DS_Store":
+                yield at, content
             at = start + name + extra + comment
-        if at != end:
+            count += 1
+        if at != end or (count - self._extent.entries) % 2**16:  # macOS states the number modulo that
             raise _damaged(self.path)
 
     def _find_top(self) -> str:
@@ -192,7 +187,7 @@ class ZipDirectory:
             return read_member(stream.fileno(), member, self.path)
 
     def alike(self, name: str) -> str:
-        """A file whose name differs from this one only in case; "" if there is none."""
+        """A file whose name differs from this one only in case, or by one folder in front; "" if there is none."""
         for at in self._by_folded_name.get(hash(name.casefold()), ()):
             start = at + _ENTRY.size
             length = _ENTRY.unpack_from(self._bytes, at)[12]
@@ -200,7 +195,13 @@ class ZipDirectory:
             other = other[len(self.top) + 1 :] if self.top else other
             if other.casefold() == name.casefold():
                 return other
-        return ""
+        return next((f"{top}/{name}" for top in self._few_top_folders if f"{top}/{name}" in self._places), "")
+
+    @cached_property
+    def _few_top_folders(self) -> tuple[str, ...]:
+        """The folders at the top; none where there are many, as in data sets without a folder of their own."""
+        tops = sorted(folder for folder in self._folders if folder and "/" not in folder)
+        return tuple(tops) if len(tops) <= _FEW else ()
 
     @cached_property
     def _by_folded_name(self) -> dict[int, tuple[int, ...]]:
@@ -246,33 +247,33 @@ def find_member(path: str, name: str) -> Member | None:
     Raises
     ------
     ConfigError
-        When the file is not a whole ZIP.
+        When the file is not a whole ZIP, or has several such members, or one that is not read here.
     """
     wanted = name.encode()
-    with _open(path) as stream:
-        extent = _find_extent(stream.fileno(), path)
-        if not extent.entries:
-            return None
-        begin = extent.start // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
-        end = extent.start + extent.size
-        with mmap.mmap(stream.fileno(), end - begin, access=mmap.ACCESS_READ, offset=begin) as content:
-            found = [
-                member
-                for at in _occurrences(content, wanted, extent.start - begin)
-                if (member := _member_named_at(content, at, wanted, extent, path))
-            ]
+    extent, content = _read_directory(path)
+    found = [
+        member
+        for at in _occurrences(content, wanted)
+        if (member := _member_named_at(content, at, wanted, extent, path))
+    ]
     found.sort(key=lambda member: member.name.count("/"))
+    if len(found) > 1 and found[0].name.count("/") == found[1].name.count("/"):
+        names = " and ".join(repr(member.name) for member in found[:2])
+        raise ConfigError(
+            f"wfdb_dir: which {name} is meant cannot be known, because {path} has {names}: pack each data set into a "
+            "ZIP of its own, or unpack the file and name it"
+        )
     return found[0] if found else None
 
 
-def _occurrences(content: mmap.mmap, wanted: bytes, start: int) -> Iterator[int]:
-    at = content.find(wanted, start)
+def _occurrences(content: bytes, wanted: bytes) -> Iterator[int]:
+    at = content.find(wanted)
     while at >= 0:
         yield at
         at = content.find(wanted, at + 1)
 
 
-def _member_named_at(content: mmap.mmap, at: int, wanted: bytes, extent: _Extent, path: str) -> Member | None:
+def _member_named_at(content: bytes, at: int, wanted: bytes, extent: _Extent, path: str) -> Member | None:
     """The entry whose name ends with what was found, if that is all of it or follows one folder."""
     for before in (0, *range(2, min(256, at))):
         place = at - before - _ENTRY.size
@@ -283,7 +284,10 @@ def _member_named_at(content: mmap.mmap, at: int, wanted: bytes, extent: _Extent
         if fields[12] != before + len(wanted) or (before and folder.find(b"/") != before - 1):
             return None
         if fields[5] & _ENCRYPTED or fields[6] not in (STORED, DEFLATED):
-            raise ConfigError(f"wfdb_dir: {_decode(wanted)!r} in {path} is encrypted or neither stored nor deflated")
+            raise ConfigError(
+                f"wfdb_dir: {_decode(wanted)!r} in {path} is encrypted or neither stored nor deflated: unpack it and "
+                "name the file, or unpack the ZIP and set wfdb_dir to the folder"
+            )
         spare = content[at + len(wanted) : at + len(wanted) + fields[13]]
         size, compressed, offset = _with_zip64(spare, fields[11], fields[10], fields[18], path)
         offset += extent.shift
@@ -299,6 +303,16 @@ def _open(path: str) -> BinaryIO:
         os.close(fd)
         raise ConfigError(f"wfdb_dir: {path!r} is neither a folder nor a ZIP")
     return os.fdopen(fd, "rb")
+
+
+def _read_directory(path: str) -> tuple[_Extent, bytes]:
+    """The central directory, read as a whole: a ZIP that is cut short meanwhile would end a process that maps it."""
+    with _open(path) as stream:
+        extent = _find_extent(stream.fileno(), path)
+        content = read_fully(stream.fileno(), extent.size, extent.start)
+    if len(content) != extent.size:
+        raise _damaged(path)
+    return extent, content
 
 
 def _find_extent(fd: int, path: str) -> _Extent:
@@ -318,6 +332,8 @@ def _find_extent(fd: int, path: str) -> _Extent:
                 f"wfdb_dir: {path!r} ends before its central directory: it is cut short, or still being downloaded: "
                 "fetch the whole ZIP"
             )
+        if path.lower().endswith(".zip"):
+            raise ConfigError(f"wfdb_dir: {path!r} is not a ZIP, although it is named like one: fetch it again")
         raise ConfigError(
             f"wfdb_dir: {path!r} is neither a folder nor a ZIP: name the folder to which the paths in input_csv are "
             "relative, or its ZIP"

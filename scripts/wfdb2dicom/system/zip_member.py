@@ -47,6 +47,11 @@ class Member(NamedTuple):
     crc: int
 
 
+def extent(member: Member) -> int:
+    """Bytes from the offset of a member that hold all of it, unless its local header is uncommonly long."""
+    return _LOCAL_HEADER.size + _SLACK + member.compressed
+
+
 def read_member(fd: int, member: Member, path: str) -> bytes:
     """The content of a member, its CRC-32 verified.
 
@@ -66,7 +71,7 @@ def read_member(fd: int, member: Member, path: str) -> bytes:
     OSError
         When the file cannot be read.
     """
-    data = read_fully(fd, _LOCAL_HEADER.size + _SLACK + member.compressed, member.offset)
+    data = read_fully(fd, extent(member), member.offset)
     start = _content_at(data, member, path)
     if len(data) < start + member.compressed:
         data += read_fully(fd, start + member.compressed - len(data), member.offset + len(data))
@@ -104,7 +109,7 @@ def _content_at(data: bytes, member: Member, path: str) -> int:
     differs = (
         magic != b"PK\3\4"
         or method != member.method
-        or (name + start <= len(data) and not data[start : start + name].endswith(_spellings(member.name)))
+        or (name + start <= len(data) and not _ends_with(data[start : start + name], member.name))
         or (not flags & _STATED_LATER and (crc != member.crc or size not in (member.size, _ZIP64)))
     )
     if differs:
@@ -112,9 +117,9 @@ def _content_at(data: bytes, member: Member, path: str) -> int:
     return start + int(name) + int(extra)
 
 
-def _spellings(name: str) -> tuple[bytes, ...]:
-    """The bytes that may be the name of a member in a ZIP; programs differ on the encoding."""
-    return (name.encode(), name.encode("cp437", "replace"))
+def _ends_with(path: bytes, name: str) -> bool:
+    """Whether the path of a member ends with a name; programs differ on the encoding."""
+    return path.endswith(name.encode()) or path.endswith(name.encode("cp437", "replace"))
 
 
 def _inflate(packed: memoryview, member: Member, path: str) -> bytes:
