@@ -280,8 +280,8 @@ class Converter:
     def _as_files(self, prepared: PreparedRecord) -> Iterator[tuple[str, str]]:
         """The path of a record whose files wfdb can open, and the root that must contain them."""
         if self._zip:
-            with self._zip.unpacked(prepared.path, prepared.members) as path:
-                yield path, os.path.realpath(os.path.dirname(path))
+            with self._zip.unpacked(prepared.path, prepared.members) as place:
+                yield place
         else:
             yield prepared.path, self._root
 

@@ -215,8 +215,54 @@ def test_missing_members_are_named(run: ZipRun) -> None:
     outcome = run.convert()
     assert outcome["100"][1].startswith("FileNotFoundError: No such file or directory: ")
     assert outcome["100"][1].endswith("data.zip/a/100.dat'")
-    assert outcome["200"][1].endswith("the ZIP has 'b/200.HEA', so correct the path in input_csv")
+    assert outcome["200"][1].endswith("the ZIP has 'b/200.HEA': rename it to .hea, and pack the ZIP again")
     assert outcome["201"] == ("converted", "")
+
+
+@pytest.mark.parametrize("path", ["A/100", "top/a/100"])
+def test_the_remedy_for_a_path_of_another_spelling_helps(run: ZipRun, path: str) -> None:
+    with zipfile.ZipFile(run.zip, "w") as archive:
+        archive.write(run.csv, "a cohort beside the folder of the data set.csv")
+        for kind in ("hea", "dat"):
+            archive.write(run.tree / f"a/100.{kind}", f"top/a/100.{kind}" if path != "A/100" else f"a/100.{kind}")
+    wrong, right = ("A/100", "a/100") if path == "A/100" else ("a/100", path)
+    run.csv.write_text(f"subject_id,study_id,path\n10000032,100,{wrong}\n")
+    run.plan(run.zip)
+    assert run.convert()["100"][1].endswith(f"; the ZIP has '{right}.hea': correct the path in input_csv")
+    run.csv.write_text(f"subject_id,study_id,path\n10000032,100,{right}\n")
+    run.plan(run.zip)
+    assert run.convert()["100"] == ("converted", "")
+
+
+@pytest.mark.parametrize("name", ["../sig/500.dat", "sig/500.dat", "./500.dat"])
+def test_signals_in_another_folder_are_read_as_from_the_folder(
+    run: ZipRun, make_record: Callable[..., Path], name: str
+) -> None:
+    record = make_record("500", folder="wfdb/e/headers")
+    signal = (record.parent / name).resolve()
+    signal.parent.mkdir(exist_ok=True)
+    record.with_suffix(".dat").rename(signal)
+    header = record.with_suffix(".hea")
+    header.write_text(header.read_text().replace("500.dat", name))
+    run.csv.write_text("subject_id,study_id,path\n10000032,500,e/headers/500\n")
+    run.pack()
+    for source, dcm in ((run.tree, "from_folder"), (run.zip, "from_zip")):
+        run.plan(source, dcm)
+        assert run.convert() == {"500": ("converted", "")}
+    assert run.dicoms("from_zip") == run.dicoms("from_folder")
+    assert not leftovers()
+
+
+@pytest.mark.parametrize("name", ["../../../x.dat", "/etc/hostname"])
+def test_signals_outside_of_the_zip_are_refused(run: ZipRun, make_record: Callable[..., Path], name: str) -> None:
+    header = make_record("500", folder="wfdb/e").with_suffix(".hea")
+    header.write_text(header.read_text().replace("500.dat", name))
+    run.csv.write_text("subject_id,study_id,path\n10000032,500,e/500\n")
+    run.pack()
+    run.plan(run.zip)
+    error = run.convert()["500"][1]
+    assert error.startswith("PathError: ")
+    assert f"data.zip/e/500.hea names the signal file {name!r}, which is not in wfdb_dir; put the file there" in error
 
 
 def test_errors_of_records_that_wfdb_reads_name_the_zip_and_no_private_folder(run: ZipRun) -> None:

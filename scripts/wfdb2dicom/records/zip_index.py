@@ -95,10 +95,15 @@ class ZipIndex:
         return found
 
     def _missing(self, name: str) -> str:
-        other = self.directory.alike(name)
-        hint = f"; the ZIP has {other!r}, so correct the path in input_csv" if other else ""
         missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.path.join(self._path, name))
-        return describe(missing) + hint
+        other = self.directory.alike(name)
+        if not other:
+            return describe(missing)
+        # WFDB knows no other extension, so no path in input_csv would find a .HEA.
+        remedy = (
+            "correct the path in input_csv" if other.endswith(".hea") else "rename it to .hea, and pack the ZIP again"
+        )
+        return f"{describe(missing)}; the ZIP has {other!r}: {remedy}"
 
 
 def _relative(path: str, folder: str) -> str:

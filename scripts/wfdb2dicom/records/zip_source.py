@@ -15,12 +15,13 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from wfdb2dicom.errors import SignalError, StudyError
 from wfdb2dicom.records.source_file import OPEN_SOURCE, Source
-from wfdb2dicom.system.paths import stamp_of
-from wfdb2dicom.system.zip_member import Member, read_member, refuse_bomb
+from wfdb2dicom.system.paths import is_below, stamp_of
+from wfdb2dicom.system.zip_member import Member, extent, read_member, refuse_bomb
 
 _FOLDER = "wfdb2dicom-zip-"  # followed by the process id
 
@@ -30,7 +31,8 @@ def members_text(members: Mapping[str, Member]) -> str:
     return json.dumps([[name, *member[1:]] for name, member in members.items()], separators=(",", ":"))
 
 
-def parse_members(text: str) -> dict[str, Member]:
+@lru_cache(maxsize=64)  # `expect` and the two files of each study in a group ask for the same
+def parse_members(text: str) -> Mapping[str, Member]:
     """The inverse of `members_text`, except that members have only the last part of their names."""
     return {name: Member(os.path.basename(name), *rest) for name, *rest in json.loads(text or "[]")}
 
@@ -62,7 +64,7 @@ class ZipFiles:
         if hasattr(os, "posix_fadvise"):  # not on macOS
             for member in parse_members(members).values():
                 with contextlib.suppress(OSError):
-                    os.posix_fadvise(self._fd, member.offset, member.compressed, os.POSIX_FADV_WILLNEED)
+                    os.posix_fadvise(self._fd, member.offset, extent(member), os.POSIX_FADV_WILLNEED)
 
     def open(self, record: str, path: str, members: str) -> Source:
         """A file of a record.
@@ -88,27 +90,30 @@ class ZipFiles:
         return _MemberSource(path, self, self._fd, member, self._path)
 
     @contextlib.contextmanager
-    def unpacked(self, record: str, members: str) -> Iterator[str]:
-        """Unpack a record for as long as the context lasts, and give its path.
+    def unpacked(self, record: str, members: str) -> Iterator[tuple[str, str]]:
+        """Unpack a record for as long as the context lasts, and give its path, and the root that it lies below.
 
-        Errors raised in the context name its files as they are in the ZIP.
+        Below the root it lies as it does in the ZIP, so that its header may name files of other folders. Errors raised
+        in the context name its files as they are in the ZIP.
         """
-        with _private_folder() as folder:
+        place = record.removeprefix(os.path.join(self._path, ""))
+        with _private_folder() as root:
+            path = os.path.join(root, place)
             for name, member in parse_members(members).items():
                 refuse_bomb(member, self._path)
-                file = Path(folder, name)
-                if not file.resolve().is_relative_to(Path(folder).resolve()):
-                    continue  # a name with '..', which the readers of records refuse
-                file.parent.mkdir(parents=True, exist_ok=True)
+                file = os.path.normpath(os.path.join(os.path.dirname(path), name))
+                if not is_below(file, root):
+                    continue  # the readers of records refuse such a name
+                os.makedirs(os.path.dirname(file), exist_ok=True)
                 with self.open(record, os.path.join(os.path.dirname(record), name), members) as source:
-                    file.write_bytes(source.read(source.size))
+                    Path(file).write_bytes(source.read(source.size))
             try:
-                yield os.path.join(folder, os.path.basename(record))
+                yield path, root
             except StudyError as error:
-                raise type(error)(str(error).replace(folder, os.path.dirname(record))) from error
+                raise type(error)(str(error).replace(root, self._path)) from error
             except OSError as error:
                 if isinstance(error.filename, str):
-                    error.filename = error.filename.replace(folder, os.path.dirname(record))
+                    error.filename = error.filename.replace(root, self._path)
                 raise
 
 
@@ -136,8 +141,8 @@ class _MemberSource(Source):
 
 @contextlib.contextmanager
 def _private_folder() -> Iterator[str]:
-    """A folder that only this user can open, locked while it is in use and removed at the end."""
-    folder = tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-")
+    """A folder that only this user can open, locked while it is in use and removed at the end; links resolved."""
+    folder = os.path.realpath(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
     fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
