@@ -85,6 +85,20 @@ def test_the_records_of_one_folder(tree: Tree) -> None:
     ]
 
 
+def test_another_list_of_the_same_source_is_another_study_csv(tree: Tree) -> None:
+    wfdb_dir = tree(TREE)
+    for name in ("RECORDS", "training/georgia/g1/RECORDS", "training/ningbo/RECORDS", "RECORDS"):
+        records = Path(written(wfdb_dir, name)).read_text().split()[1:]
+        folder = os.path.dirname(name)
+        assert len(records) == {"": 6, "training/georgia/g1": 3, "training/ningbo": 2}[folder]
+        assert all(folder in record for record in records)
+
+
+def test_lists_as_windows_writes_them(tree: Tree) -> None:
+    made = written(tree({"RECORDS": "\ufeffg1/\r\n g2/ \r\n\r\n", "g1/RECORDS": "a\r\nb", "g2/RECORDS": "c\r\n"}))
+    assert Path(made).read_text().split()[1:] == ["a,g1/a,g1", "b,g1/b,g1", "c,g2/c,g2"]
+
+
 def test_a_list_of_ones_own_counts_from_wfdb_dir(tree: Tree) -> None:
     wfdb_dir = tree(TREE)
     Path("mine").mkdir()

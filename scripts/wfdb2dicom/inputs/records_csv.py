@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,11 @@ from wfdb2dicom.errors import ConfigError
 from wfdb2dicom.inputs.csv_text import RowWriter
 from wfdb2dicom.inputs.locator import Locator
 from wfdb2dicom.inputs.records_list import RECORDS, ids_of_records, list_records
-from wfdb2dicom.inputs.zip_copies import COPIES
+from wfdb2dicom.inputs.zip_copies import COPIES, keep_copy
 from wfdb2dicom.system.paths import is_below, is_zip
 from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file
 from wfdb2dicom.system.zip_directory import ZipDirectory
-
-STUDIES = COPIES / "RECORDS.csv"
 
 
 def studies_of_records(options: Mapping[str, Any], found: str, *, write: bool) -> str:
@@ -51,19 +48,28 @@ def studies_of_records(options: Mapping[str, Any], found: str, *, write: bool) -
     path = Path(found or given)
     if Path(given).name != RECORDS or not path.is_file():
         return ""
-    as_old = path.stat().st_mtime_ns if found and is_zip(tree) else None  # that copy is as old as the ZIP
-    current = as_old is not None and STUDIES.is_file() and STUDIES.stat().st_mtime_ns == as_old
-    if write and not current:
+    zipped = bool(found) and is_zip(tree)
+    # One for each RECORDS of a ZIP: the age of the ZIP does not tell which of them a copy was made of.
+    made = COPIES / f"{given if zipped else RECORDS}.csv"
+
+    def make() -> bytes:
         locator = Locator(Path(tree), ZipDirectory(tree) if is_zip(tree) else None)
         folder = os.path.dirname(given) if found else _folder_in(tree, given)
-        content = _as_csv(list_records(locator.read, path.read_bytes(), os.path.join(folder, "") if folder else ""))
-        with suppress(OSError):  # none yet, or something else of this name, which would be waited for
-            if read_file(STUDIES) == content and as_old is None:
-                return str(STUDIES)
-        replace_file(STUDIES, content)
-        if as_old is not None:
-            os.utime(STUDIES, ns=(as_old, as_old))
-    return str(STUDIES)
+        return _as_csv(list_records(locator.read, path.read_bytes(), os.path.join(folder, "") if folder else ""))
+
+    if write and zipped:
+        keep_copy(made, path.stat().st_mtime_ns, make)  # that of the copy of RECORDS is that of the ZIP
+    elif write and (content := make()) != _present(made):
+        replace_file(made, content)
+    return str(made)
+
+
+def _present(file: Path) -> bytes | None:
+    """What a file holds; None where there is none, or something else of this name, which would be waited for."""
+    try:
+        return read_file(file)
+    except OSError:
+        return None
 
 
 def _folder_in(tree: str, file: str) -> str:

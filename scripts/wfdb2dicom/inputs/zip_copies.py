@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from wfdb2dicom.errors import ConfigError, SignalError
@@ -14,29 +15,47 @@ COPIES = Path("results/inputs")
 
 
 def copy_of_member(zip_path: str, name: str) -> str:
-    """A copy of one member of a ZIP, with the modification time of the ZIP; "" if the ZIP has no such member.
-
-    It is written only if the ZIP has another modification time than the last copy.
+    """A copy of one member of a ZIP, as old as the ZIP; "" if the ZIP has no such member.
 
     Raises
     ------
     ConfigError
-        When it cannot be read.
+        When it cannot be read, or unpacks to more than a table can.
     """
     copy = COPIES / name
-    written = os.stat(zip_path).st_mtime_ns
-    if copy.is_file() and copy.stat().st_mtime_ns == written:
-        return str(copy)
+    return str(copy) if keep_copy(copy, os.stat(zip_path).st_mtime_ns, lambda: _member(zip_path, name)) else ""
+
+
+def keep_copy(copy: Path, mtime_ns: int, make: Callable[[], bytes | None]) -> bool:
+    """Whether there is a copy with this modification time, that of its source; it is made where its own is another.
+
+    Parameters
+    ----------
+    copy : Path
+    mtime_ns : int
+        Of the source, taken before `make` reads it.
+    make : callable
+        Returns the content, None where there is none.
+    """
+    if copy.is_file() and copy.stat().st_mtime_ns == mtime_ns:
+        return True
+    content = make()
+    if content is None:
+        return False
+    replace_file(copy, content)
+    os.utime(copy, ns=(mtime_ns, mtime_ns))
+    return True
+
+
+def _member(zip_path: str, name: str) -> bytes | None:
     member = find_member(zip_path, os.path.normpath(name))
     if member is None:
-        return ""
+        return None
     fd = os.open(zip_path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         refuse_bomb(member, zip_path)
-        replace_file(copy, read_member(fd, member, zip_path))
+        return read_member(fd, member, zip_path)
     except SignalError as error:
         raise ConfigError(f"wfdb_dir: {name} cannot be read: {error}") from error
     finally:
         os.close(fd)
-    os.utime(copy, ns=(written, written))
-    return str(copy)

@@ -254,11 +254,10 @@ def _rate(summary: dict[str, Any]) -> str:
 
 
 def table_name(path: str) -> str:
-    """The name under which the user knows a table: a copy of one in the data set has its name there, and no folder."""
-    folder, name = os.path.split(path)
-    if folder != str(COPIES):
-        return path
-    return RECORDS if name == f"{RECORDS}.csv" else name
+    """The name under which the user knows a table: a copy of one in the data set has its path there."""
+    name = path.removeprefix(os.path.join(COPIES, ""))
+    made = name != path and os.path.basename(name) == f"{RECORDS}.csv"
+    return name.removesuffix(".csv") if made else name
 
 
 def size_words(count: float) -> str:
