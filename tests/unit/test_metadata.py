@@ -108,6 +108,16 @@ def test_forms_of_ids(tmp_path, form):
     assert looked_up(read_metadata(write(tmp_path, ROW.replace("40689238", form)), "study_id")) == KNOWN
 
 
+@pytest.mark.parametrize("name", NAMES[:2])
+def test_a_byte_order_mark_and_line_ends_of_windows(tmp_path, name):
+    text = f"\ufeff{HEADER}\n{ROW}\n".replace("\n", "\r\n").encode()
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    metadata = read_metadata(tmp_path / name, "study_id")
+    assert looked_up(metadata) == KNOWN
+    first = read_metadata(tmp_path / name, "subject_id")  # the column behind the mark
+    assert looked_up(first, study("10000032")).cart_id == "6848296"
+
+
 def test_cells_over_several_lines_wherever_the_file_is_cut(tmp_path, monkeypatch):
     monkeypatch.setattr("wfdb2dicom.inputs.measurements_file._BLOCK", 300)
     rows = [ROW.replace("40689238", str(n)).replace("Sinus,", "Sinus,\n" * (n % 9)) for n in range(1, 50)]
@@ -135,8 +145,19 @@ def test_metadata_shifted_by_a_row_are_not_put_into_the_studies(tmp_path):
     shifted = of_rows(tmp_path, [f"{i},{t}" for i, t in zip(ids, times[1:] + times[:1], strict=True)])
     for i, t in zip(ids, times, strict=True):
         assert looked_up(shifted, study(i, ecg_time=t)) == Acquisition("10000032", i, t)
-    words = "metadata: 8 rows are not used because ecg_time there differs from that in input_csv"
+    words = (
+        "metadata: 8 rows are not used because ecg_time there differs from that in input_csv, by 1 day, 0:00:00 to "
+        "7 days, 0:00:00 (median 1 day, 0:00:00); docs/conversion.md, Times of the metadata, says what can be done"
+    )
     assert shifted.warnings[-1] == words
+
+
+def test_without_times_in_the_metadata_their_rows_are_joined_by_ids_alone(tmp_path):
+    """What docs/conversion.md names as the way to use the rows whose times differ."""
+    file = write(tmp_path, "10000032,40689238,6848296,0.005-150 Hz", header="subject_id,study_id,cart_id,bandwidth")
+    metadata = read_metadata(file, "study_id")
+    found = looked_up(metadata, study(ecg_time="2180-07-24 00:00:00"))
+    assert (found.cart_id, found.filter_low, found.ecg_time) == ("6848296", "0.005", "2180-07-24 00:00:00")
 
 
 @pytest.mark.parametrize(

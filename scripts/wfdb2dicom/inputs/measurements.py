@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class Metadata:
         annotations: bool = False,
     ) -> None:
         self._warnings = tuple(warnings)
-        self._contradicting = 0
+        self._apart: list[timedelta] = []  # what the times of each row that is not used for that differ by
         self._rows = rows
         self._conflicts = conflicts or {}
         self._columns = columns or {}
@@ -82,11 +83,15 @@ class Metadata:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know about the table and the studies looked up so far, one sentence each."""
-        count = self._contradicting
-        if not count:
+        if not self._apart:
             return self._warnings
-        rows = "1 row is" if count == 1 else f"{count} rows are"
-        words = f"metadata: {rows} not used because ecg_time there differs from that in input_csv"
+        apart = sorted(self._apart)
+        rows = "1 row is" if len(apart) == 1 else f"{len(apart)} rows are"
+        words = (
+            f"metadata: {rows} not used because ecg_time there differs from that in input_csv, by {apart[0]} to"
+            f" {apart[-1]} (median {apart[len(apart) // 2]}); docs/conversion.md, Times of the metadata, says what can"
+            " be done"
+        )
         return (*self._warnings, words)
 
     def lookup(self, study: Study) -> tuple[Acquisition, str]:
@@ -123,8 +128,8 @@ class Metadata:
                 raise SubjectMismatch(f"the metadata say subject {subject}, the study CSV subject {subject_id}")
             subject_id = subject
         stated = self._text("ecg_time", row)
-        if ecg_time and stated != ecg_time and _contradict(stated, ecg_time):
-            self._contradicting += 1
+        if ecg_time and stated != ecg_time and (apart := _contradiction(stated, ecg_time)):
+            self._apart.append(apart)
             return Acquisition(study.subject_id, study.study_id, ecg_time)
         ecg_time = ecg_time or stated_time(stated)
         shared = self._interpret(*[column.text(row) for column in self._shared])
@@ -135,10 +140,10 @@ class Metadata:
         return column.text(row) if column is not None else ""
 
 
-def _contradict(one: str, other: str) -> bool:
-    """Whether two times are a minute or more apart; a time that cannot be read contradicts nothing."""
+def _contradiction(one: str, other: str) -> timedelta | None:
+    """How far two times are apart, if it is a minute or more; a time that cannot be read contradicts nothing."""
     first, second = parse_moment(one), parse_moment(other)
-    return first is not None and second is not None and not same_time(first, second)
+    return None if first is None or second is None or same_time(first, second) else abs(first - second)
 
 
 def read_metadata(path: Path | None, study_id_col: str, *, annotations: bool = False) -> Metadata:
