@@ -80,10 +80,12 @@ def test_a_result_does_not_take_the_place_of_a_column_that_is_read(index: Path) 
     [
         (["F", "male", "", "F"], {"F": "F", "male": "M"}, 0),
         (["0", "1.0"], {"0": "M", "1.0": "F"}, 1),
-        (["0"], {"0": "M"}, 1),
+        (["0"], {"0": ""}, 1),  # 0 is "not known" in ISO 5218
+        (["1", "1.0"], {"1": "", "1.0": ""}, 1),  # and 1 is male there
         (["1", "2"], {"1": "", "2": ""}, 1),  # another coding
         (["0", "1", "9"], {"0": "", "1": "", "9": ""}, 1),
-        (["1", "Unknown"], {"1": "F", "Unknown": ""}, 2),
+        (["0", "1", "Unknown"], {"0": "M", "1": "F", "Unknown": ""}, 2),
+        (["1", "Unknown"], {"1": "", "Unknown": ""}, 1),
         (["F", "1"], {"F": "F", "1": ""}, 1),
     ],
 )

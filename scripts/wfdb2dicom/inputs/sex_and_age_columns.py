@@ -20,18 +20,18 @@ def read_sexes(cells: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     ----------
     cells : iterable of str
         The whole column, because a number means something only among the others: 0 and 1 are PTB-XL's male and
-        female, but a column that holds a 2 too has another coding (ISO 5218: 1 male, 2 female), and one that holds M
-        or F too has none.
+        female, but a column that holds a 2 too has another coding (ISO 5218: 1 male, 2 female), one of nothing but 1
+        may have either, and one that holds M or F too has none.
     """
     counts = Counter(filter(None, cells))
     numbers = {cell: int(match[1]) for cell in counts if (match := _NUMBER(cell))}
     sexes = {cell: sex_code(cell) for cell in counts}
     warnings = []
-    if numbers and set(numbers.values()) <= set(_NUMBERED) and not any(sexes.values()):
+    if set(numbers.values()) == set(_NUMBERED) and not any(sexes.values()):
         sexes |= {cell: _NUMBERED[number] for cell, number in numbers.items()}
         warnings.append("sex_col: the numbers are read as PTB-XL has them, 0 for male and 1 for female")
     if left_out := {cell: count for cell, count in counts.items() if not sexes[cell]}:
-        warnings.append(f"sex_col: {_left_out(left_out)}; only M, F, O, male, female, other, or 0 and 1 are taken")
+        warnings.append(f"sex_col: {_left_out(left_out)}; only M, F, O, male, female, other, or 0 beside 1 are taken")
     return {"": "", **sexes}, warnings
 
 
