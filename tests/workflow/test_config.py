@@ -143,6 +143,16 @@ class TestInputs:
         (tmp_path / "wfdb").mkdir()
         return complete(MINIMAL)
 
+    @pytest.mark.parametrize("given", ["data", "data/the-data-set-1.0/files"])
+    def test_the_folder_that_has_the_table_is_named(
+        self, options: dict[str, object], tmp_path: Path, given: str
+    ) -> None:
+        """An unpacked ZIP has a folder at its top, and MIMIC-IV-ECG has one of records in that."""
+        (tmp_path / "data/the-data-set-1.0/files").mkdir(parents=True)
+        (tmp_path / "data/the-data-set-1.0/record_list.csv").write_text("study_id,path\n1,a\n")
+        with pytest.raises(ConfigError, match=r"or set wfdb_dir to 'data/the-data-set-1\.0', which has it"):
+            check_inputs(options | {"input_csv": "record_list.csv", "wfdb_dir": given})
+
     @pytest.mark.parametrize(
         ("given", "words"),
         [

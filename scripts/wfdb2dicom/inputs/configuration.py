@@ -10,8 +10,10 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,7 @@ RESULTS = tuple(
         "store/summary.json",
     )
 )
+_LOOKED_AT = 50  # entries of a wrong wfdb_dir, which may have thousands
 # Folders of the workflow: other files in them are removed when they are made again.
 OWN_FOLDERS = ("results/plan", "results/receipts", "results/progress")
 
@@ -146,7 +149,7 @@ def check_inputs(options: Mapping[str, Any], *, may_be_made_later: bool = False)
         if not path.is_file():
             kind = "is a folder, not a file" if path.is_dir() else "does not exist"
             where = _seen_from(path) + ("" if path.is_absolute() else f", or in wfdb_dir, {options['wfdb_dir']!r}")
-            other = "" if path.is_absolute() else ", or wfdb_dir, the data set's top folder or ZIP"
+            other = "" if path.is_absolute() else _other_folder(folder, path)
             raise ConfigError(f"{key}: {options[key]!r} {kind} ({where}): correct the path{other}")
     csv = Path(options["input_csv"])
     named = StudyColumns.from_options(options)
@@ -199,6 +202,15 @@ _SHELL = re.compile(r"(?:~[\w.-]*|\$\w+|\$\{\w+\})(?:/|$)").match  # ~/ecg, $SCR
 def _rules(schema: Path) -> dict[str, Any]:
     rules: dict[str, Any] = yaml.safe_load(schema.read_text(encoding="utf-8"))
     return rules
+
+
+def _other_folder(folder: Path, table: Path) -> str:
+    """The remedy for a wrong wfdb_dir, which is often the folder above the right one, or one in it."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for place in (folder.parent, *(Path(entry) for entry in islice(entries, _LOOKED_AT))):
+            if (place / table).is_file():
+                return f", or set wfdb_dir to {str(place)!r}, which has it"
+    return ", or wfdb_dir, the data set's top folder or ZIP"
 
 
 def _seen_from(path: Path) -> str:
