@@ -107,42 +107,70 @@ def test_each_misdeed_is_its_studys_error_and_the_batch_ends_in_time(tmp_path: P
     assert counts(again) == (8, 52, 0)
 
 
-# Storage that hangs where one member of a ZIP lies: the job with a pread that does not return there.
-HANGING = """
-import os, sys, time
+# Storage that hangs where one member of a ZIP lies, or that does not let it be opened (begin 0): the job with a pread
+# that does not return there, or with an open that fails.
+FAULTY_ZIP = """
+import errno, os, sys, time
 from pathlib import Path
 from wfdb2dicom.batches import job
 
 begin, end = map(int, sys.argv[5:])
-read = os.pread
+read, open_ = os.pread, os.open
 
 def pread(fd, count, offset):
     if begin <= offset < end:
         time.sleep(600)
     return read(fd, count, offset)
 
-os.pread = pread
+def fail(path, *arguments, **more):
+    if str(path).endswith(".zip"):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+    return open_(path, *arguments, **more)
+
+if begin:
+    os.pread = pread
+else:
+    os.open = fail
 print(job.run(Path(sys.argv[1]), Path(sys.argv[2]), timeout=float(sys.argv[3]), workers=int(sys.argv[4])))
 """
 
 
-def test_a_zip_on_storage_that_hangs_costs_the_study_its_timeout(tmp_path: Path) -> None:
-    tree, path = make_tree(tmp_path / "tree", 4), tmp_path / "data.zip"
+def planned_from_zip(folder: Path) -> zipfile.ZipInfo:
+    """Four studies in a ZIP and the plan of them; where the signals of the third lie."""
+    tree, path = make_tree(folder / "tree", 4), folder / "data.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(file for file in tree.rglob("*") if file.is_file()):
             archive.write(file, f"top/{file.relative_to(tree)}")
         member = archive.getinfo(f"top/{study_path(40_000_002)}.dat")
     inputs = ["--input-csv", str(tree / "record_list.csv"), "--wfdb-dir", str(path)]
-    plan = run_command([*plan_command(tmp_path), *inputs], cwd=tmp_path)
+    plan = run_command([*plan_command(folder), *inputs], cwd=folder)
     assert plan.status == 0, plan.output
+    return member
+
+
+def test_a_zip_on_storage_that_hangs_costs_the_study_its_timeout(tmp_path: Path) -> None:
+    member = planned_from_zip(tmp_path)
     place = (member.header_offset, member.header_offset + member.compress_size)
-    command = [sys.executable, "-c", HANGING, *batch_command(tmp_path)[-2:], "2", "2", *map(str, place)]
+    command = [sys.executable, "-c", FAULTY_ZIP, *batch_command(tmp_path)[-2:], "2", "2", *map(str, place)]
     run = run_command(command, cwd=tmp_path)
     assert run.status == 0, run.output
     found = outcomes(tmp_path)
     assert found.pop("40000002") == "Timeout>2s"
     assert set(found.values()) == {"converted"} and len(found) == 3
     assert litter(tmp_path) == []
+
+
+def test_a_zip_that_cannot_be_opened_is_no_studys_error(tmp_path: Path) -> None:
+    planned_from_zip(tmp_path)
+    run = run_command(
+        [sys.executable, "-c", FAULTY_ZIP, *batch_command(tmp_path)[-2:], "9", "2", "0", "0"], cwd=tmp_path
+    )
+    assert run.status != 0
+    words = (
+        f"OutputError: cannot open '{tmp_path}/data.zip': Input/output error; no result is lost; fix the cause and run"
+    )
+    assert words in run.output
+    assert not (tmp_path / "results/receipts/001-000.tsv").exists()
 
 
 def test_a_worker_that_is_stopped_or_killed_from_outside_costs_at_most_one_study(tmp_path: Path) -> None:

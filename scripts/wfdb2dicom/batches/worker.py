@@ -136,7 +136,7 @@ def work(job: Job, connection: Connection, position: Position, supervisor: int) 
     gc.freeze()  # the table and what is imported stay, so they need not be searched for garbage
     results: list[ReceiptRow] = []
     try:
-        converter = Converter(job.wfdb_dir, OutputTree(job.dcm_dir), job.options, overwrite=job.overwrite)
+        converter = _converter(job)
         while chunk := connection.recv():
             reported = time.monotonic()
             for n, prepared in _prepared(job, converter, position, chunk):
@@ -148,6 +148,17 @@ def work(job: Job, connection: Connection, position: Position, supervisor: int) 
         send(connection, str(error))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         pass
+
+
+def _converter(job: Job) -> Converter:
+    """The converter of a job; no study is to blame for a ZIP that cannot be opened."""
+    target = OutputTree(job.dcm_dir)
+    try:
+        return Converter(job.wfdb_dir, target, job.options, overwrite=job.overwrite)
+    except OSError as error:
+        raise OutputError(
+            f"cannot open {job.wfdb_dir!r}: {error.strerror}; no result is lost; fix the cause and run again"
+        ) from error
 
 
 def _prepared(
