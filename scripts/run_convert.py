@@ -57,12 +57,16 @@ def configuration(args: argparse.Namespace) -> dict[str, Any]:
     def absolute(path: str) -> str:
         return str(Path(path).absolute()) if path else ""
 
-    paths = ("input_csv", "output_csv", "wfdb_dir", "dcm_dir", "error_log")
+    def table(path: str) -> str:
+        return absolute(path) if os.path.lexists(path) else path  # the workflow looks for it in wfdb_dir, such as a ZIP
+
+    paths = ("output_csv", "wfdb_dir", "dcm_dir", "error_log")
     same = ("study_id_col", "path_col", "dcm_path_col", "error_col", "timeout", "overwrite")
     return {
         **{key: absolute(getattr(args, key)) for key in paths},
         **{key: getattr(args, key) for key in same},
-        "metadata": absolute(args.df_info_pkl),
+        "input_csv": table(args.input_csv),
+        "metadata": table(args.df_info_pkl),
         **jobs(args.checkpoint, args.workers),
         "max_failed": 1.0,
     }

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,7 +120,9 @@ class Work:
         return {str(path): path.stat().st_mtime_ns for path in sorted((self.folder / "dicom").rglob("*.dcm"))}
 
     def table(self) -> bytes:
-        return (self.folder / "results/studies.with_dcm.csv").read_bytes()
+        """The result CSV, in which errors name the source."""
+        content = (self.folder / "results/studies.with_dcm.csv").read_bytes()
+        return content.replace(str(self.config["wfdb_dir"]).encode(), b"wfdb_dir")
 
     def jobs(self) -> list["Job"]:
         """All jobs that the controller remembers, the latest first."""
@@ -155,6 +158,12 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     victim = min(folder.rglob("*.dat"))
     victim.write_bytes(victim.read_bytes()[:100])
     return folder
+
+
+@pytest.fixture(scope="session")
+def archive(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ZIP of the tree."""
+    return Path(shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "data"), "zip", tree))
 
 
 @pytest.fixture(scope="session")

@@ -92,12 +92,14 @@ def troubled(
     plain_cluster: Cluster,
     accounted_cluster: Cluster,
     config: dict[str, object],
+    archive: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Troubled]]:
-    """The run on both clusters at the same time, as nearly all of it is waiting."""
+    """The run on both clusters at the same time, as nearly all of it is waiting; one of them reads the ZIP."""
+    zipped = config | {"wfdb_dir": str(archive), "threads_per_job": 2}
     works = {
         "squeue": Work(tmp_path_factory.mktemp("squeue"), config, plain_cluster),
-        "sacct": Work(tmp_path_factory.mktemp("sacct"), config | {"threads_per_job": 2}, accounted_cluster),
+        "sacct": Work(tmp_path_factory.mktemp("sacct"), zipped, accounted_cluster),
     }
     # Daemons end with the thread that started them, so the threads stay.
     with ThreadPoolExecutor() as pool:
@@ -106,7 +108,7 @@ def troubled(
 
 @pytest.fixture(params=["squeue", "sacct"])
 def run(request: pytest.FixtureRequest, troubled: dict[str, Troubled]) -> Troubled:
-    """The run without accounting, and the one with it, whose jobs have two cores each."""
+    """The run without accounting, and the one with it, whose jobs have two cores each and read the ZIP."""
     return troubled[request.param]
 
 

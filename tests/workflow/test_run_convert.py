@@ -1,6 +1,7 @@
 """The command line of mimic-iv-ecg-to-dcm."""
 
 import csv
+import shutil
 import subprocess
 import sys
 import time
@@ -22,8 +23,6 @@ pytestmark = pytest.mark.workflow
 @pytest.fixture
 def fresh(work: Work) -> Work:
     """The tree without anything converted, and the first eight of its studies."""
-    import shutil
-
     for name in ("results", "logs", ".snakemake", "dicom"):
         shutil.rmtree(work.folder / name)
     tree = work.tree
@@ -61,9 +60,15 @@ def test_it_converts_resumes_and_overwrites(fresh: Work) -> None:
     again = run_convert(fresh.folder, "--checkpoint", "4", "--dcm_path_col", "dicom", "--error_col", "why")
     assert again.nothing_done
 
-    more = run_convert(fresh.folder, "--overwrite", "--error_log", "out/failures.txt")
-    assert more.status == 0
+    # From the ZIP of the tree, with the tables that are in it.
+    shutil.make_archive(str(fresh.folder / "data"), "zip", fresh.folder / "wfdb")
+    tables = ("--input_csv", "record_list.csv", "--df_info_pkl", "machine_measurements.csv", "--wfdb_dir", "data.zip")
+    more = run_convert(fresh.folder, *tables, "--overwrite", "--error_log", "out/failures.txt")
+    assert more.status == 0, more.output
     assert changed(before, fresh.dicoms()) == set(before)
+    assert {name: content for name, (_, _, content) in fresh.dicoms().items()} == {
+        name: content for name, (_, _, content) in before.items()
+    }
     assert (fresh.folder / "out/failures.txt").exists()
 
 

@@ -85,9 +85,11 @@ def test_only_what_changed_in_a_zip_is_converted(zipped: Work) -> None:
 def test_single_targets_and_checks_read_the_zip(zipped: Work) -> None:
     zipped.run(f"dicom/{study_path(FIRST)}.dcm")
     assert set(zipped.dicoms()) == dicom_names(FIRST)
-    zipped.run()
-    zipped.run("verify")
-    zipped.run("roundtrip")
+    checks = zipped.run("verify", "roundtrip", "validate").output
+    assert set(zipped.dicoms()) == dicom_names(*STUDIES)
+    assert "verify: 6 DICOM objects checked, 0 findings" in checks
+    assert "roundtrip: of 6 DICOM objects 6 give their WFDB files back, 0 do not" in checks
+    assert "validate: of 6 DICOM objects 6 conform, 0 have findings" in checks
 
 
 def test_a_zip_that_is_still_being_downloaded_stops_the_run(zipped: Work) -> None:
