@@ -349,6 +349,15 @@ def test_a_part_of_a_split_zip_is_refused(tmp_path: Path) -> None:
         require_zip(str(path))
 
 
+def test_a_zip_that_is_cut_short_after_its_directory_was_read_ends_no_process(tmp_path: Path) -> None:
+    """A process that had mapped the file would die of SIGBUS."""
+    path = pack(tmp_path / "a.zip", {f"{n}.dat": CONTENT for n in range(300)})
+    directory = ZipDirectory(str(path))
+    path.write_bytes(b"")
+    assert directory.member("299.dat") is not None
+    assert directory.alike("299.DAT") == "299.dat"
+
+
 def test_a_damaged_directory_is_refused(tmp_path: Path) -> None:
     path = pack(tmp_path / "a.zip", {"a.dat": b"1", "b.dat": b"2"})
     change(path, b"PK\1\2", b"PK\1\3", last=True)
