@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from wfdb2dicom.errors import SignalError, StudyError
+from wfdb2dicom.errors import SignalError, StudyError, name_file
 from wfdb2dicom.records.source_file import OPEN_SOURCE, Source
 from wfdb2dicom.system.paths import is_below, stamp_of
 from wfdb2dicom.system.zip_member import Member, extent, read_member, refuse_bomb
@@ -135,7 +135,11 @@ class _MemberSource(Source):
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes from the start of the file."""
-        content = read_member(self.fd, self._member, self._zip)
+        try:
+            content = read_member(self.fd, self._member, self._zip)
+        except OSError as error:
+            name_file(error, self.path)
+            raise
         return content if len(content) <= size else content[:size]
 
 
