@@ -325,15 +325,14 @@ _INVALID_ATTRIBUTES = 1024
 def _encode_samples(
     header: Header, study: ObjectDescription, samples: Samples, sums: Sequence[int], options: Options
 ) -> Encoded:
-    names = [signal.description for signal in header.signals]
     counts, marker = find_invalid(header.signals, samples)
     channels = samples if study.order is None else samples[:, study.order]
     if channels.dtype != (dtype := _dtype(study)):
         channels = channels.astype(dtype)
     study, channels = store(study, channels, marker, options)
     flat = find_flat(samples, sums)
-    if (counts or flat) and len(set(names)) < len(names):
-        names = leads.labels(names)
+    # As the object has them, in which users look them up.
+    names = leads.labels([signal.description for signal in header.signals]) if counts or flat else []
     found = {
         "invalid_samples": {names[n]: count for n, count in counts.items()},
         "flat_leads": [names[n] for n in flat],

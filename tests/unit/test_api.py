@@ -234,6 +234,16 @@ def test_read_needs_numpy_and_pydicom_alone(make_record, tmp_path: Path) -> None
     assert run.stdout == "12\n", run.stderr
 
 
+def test_facts_name_leads_as_read_does_however_the_header_spells_them(make_record, tmp_path: Path) -> None:
+    samples = ecg(n_signals=3)
+    samples[5, 0] = -32768
+    samples[:, 1] = 7
+    done = wfdb2dicom.convert_record(make_record(samples=samples, leads=("AVR", "avl", "v1")), tmp_path / "x.dcm")
+    found = wfdb2dicom.read(done.path)
+    assert (done.facts["invalid_samples"], done.facts["flat_leads"]) == ({"aVR": 1}, ["aVL"])
+    assert found.leads == ("aVR", "aVL", "V1") and np.isnan(found.millivolts[5, found.leads.index("aVR")])
+
+
 def test_leads_of_different_length_are_traces(make_record, tmp_path: Path) -> None:
     ds = wfdb2dicom.to_dataset(make_record())
     group = ds.WaveformSequence[0]
