@@ -4,13 +4,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.workflow]
-Install = Callable[[str, str], Path]
 
 
 def call(*command: object, cwd: Path, status: int = 0) -> str:
@@ -36,18 +34,26 @@ def wheel(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+def install(environment: Path, requirement: str) -> None:
+    """Install into an environment, from the index that pip has; the pip is that of the tests."""
+    pip = (sys.executable, "-m", "pip", "--python", environment / "bin/python", "install", "-q", "--no-compile")
+    call(*pip, requirement, cwd=environment.parent)
+
+
 @pytest.fixture(scope="module")
-def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Install:
-    """A function that makes an empty environment, installs the wheel from the index that pip has, and names its bin."""
+def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment that was empty, with the wheel alone: the folder of its commands."""
+    environment = tmp_path_factory.mktemp("environment") / "venv"
+    call(sys.executable, "-m", "venv", "--without-pip", environment, cwd=environment.parent)
+    install(environment, f"wfdb2dicom @ {wheel.as_uri()}")
+    return environment / "bin"
 
-    def make(name: str, extra: str) -> Path:
-        environment = tmp_path_factory.mktemp(name) / "venv"
-        call(sys.executable, "-m", "venv", environment, cwd=environment.parent)
-        pip = (environment / "bin/pip", "install", "-q", "--no-compile")
-        call(*pip, f"wfdb2dicom{extra} @ {wheel.as_uri()}", cwd=environment.parent)
-        return environment / "bin"
 
-    return make
+@pytest.fixture(scope="module")
+def with_extra(plain: Path, wheel: Path) -> Path:
+    """The same environment, the extra added as the plain command says: no test of the wheel alone comes after it."""
+    install(plain.parent, f"wfdb2dicom[workflow] @ {wheel.as_uri()}")
+    return plain
 
 
 def plotted_lead(project: Path) -> str:
@@ -58,17 +64,14 @@ def plotted_lead(project: Path) -> str:
     return first
 
 
-def test_the_wheel_alone_gives_the_command_and_the_api(
-    install: Install, project: Path, demo: Path, tmp_path: Path
-) -> None:
-    bin_ = install("plain", "")
+def test_the_wheel_alone_gives_the_command_and_the_api(plain: Path, project: Path, demo: Path, tmp_path: Path) -> None:
     record = demo / "files/p9000/p90000001/s94000001/94000001"
     for package in ("snakemake", "jinja2", "jsonschema", "pynetdicom"):
-        call(bin_ / "python", "-c", f"import {package}", cwd=tmp_path, status=1)
+        call(plain / "python", "-c", f"import {package}", cwd=tmp_path, status=1)
     (tmp_path / "files").symlink_to(demo / "files")
-    call(bin_ / "python", "-c", f"{plotted_lead(project)}\nplt.savefig('v1.png')", cwd=tmp_path)
+    call(plain / "python", "-c", f"{plotted_lead(project)}\nplt.savefig('v1.png')", cwd=tmp_path)
     assert (tmp_path / "v1.png").stat().st_size > 1000
-    command = bin_ / "wfdb2dicom"
+    command = plain / "wfdb2dicom"
     call(command, "convert", record, "a.dcm", "--metadata", demo / "machine_measurements.csv", cwd=tmp_path)
     assert call(command, "check", "a.dcm", "--record", record, cwd=tmp_path) == ""
     assert "patient:          90000001" in call(command, "info", "a.dcm", cwd=tmp_path)
@@ -79,18 +82,19 @@ def test_the_wheel_alone_gives_the_command_and_the_api(
     assert words == "error: Snakemake is not installed; run: pip install 'wfdb2dicom[workflow]'\n"
 
 
-def test_the_extra_runs_the_workflow_without_a_clone(install: Install, demo: Path, tmp_path: Path) -> None:
-    bin_ = install("workflow", "[workflow]")
+def test_the_extra_runs_the_workflow_without_a_clone(with_extra: Path, demo: Path, tmp_path: Path) -> None:
     options = ("--config", f"wfdb_dir={demo}", "max_failed=1.0", "--dataset", "mimic-iv-ecg", "--cores", "2")
-    run = (bin_ / "wfdb2dicom", "run", *options)
+    run = (with_extra / "wfdb2dicom", "run", *options)
     call(*run, cwd=tmp_path)
     assert (tmp_path / "results/studies.with_dcm.csv").exists() and (tmp_path / "results/report/index.html").exists()
     assert len(list((tmp_path / "dicom").rglob("*.dcm"))) >= 10
     assert "nothing to do: all 12 studies are up to date but 1" in call(*run, cwd=tmp_path)
     call(*run, "verify", cwd=tmp_path)
     # The profile for Slurm and the rules' environments are in the wheel too.
-    call(bin_ / "pip", "install", "-q", "--no-compile", "snakemake-executor-plugin-slurm>=2.8", cwd=tmp_path)
+    install(with_extra.parent, "snakemake-executor-plugin-slurm>=2.8")
     done = call(*run, "--workflow-profile", "slurm", "--executor", "local", "-n", cwd=tmp_path)
     assert "up to date" in done
-    package = call(bin_ / "python", "-c", "import wfdb2dicom; print(wfdb2dicom.__path__[0])", cwd=tmp_path).strip()
+    package = call(
+        with_extra / "python", "-c", "import wfdb2dicom; print(wfdb2dicom.__path__[0])", cwd=tmp_path
+    ).strip()
     assert {path.name for path in Path(package, "_workflow/envs").iterdir()} == {"archive.yaml", "wfdb2dicom.yaml"}
