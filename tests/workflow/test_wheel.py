@@ -73,7 +73,7 @@ def test_the_wheel_alone_gives_the_command_and_the_api(plain: Path, project: Pat
     assert (tmp_path / "v1.png").stat().st_size > 1000
     command = plain / "wfdb2dicom"
     call(command, "convert", record, "a.dcm", "--metadata", demo / "machine_measurements.csv", cwd=tmp_path)
-    assert call(command, "check", "a.dcm", "--record", record, cwd=tmp_path) == ""
+    assert call(command, "check", "a.dcm", "--record", record, cwd=tmp_path) == "a.dcm: conforms\n"
     assert "patient:          90000001" in call(command, "info", "a.dcm", cwd=tmp_path)
     call(command, "restore", "a.dcm", "back", cwd=tmp_path)
     assert (tmp_path / "back/94000001.dat").read_bytes() == record.with_suffix(".dat").read_bytes()
