@@ -227,7 +227,6 @@ def interrupted(
     return work, before, details
 
 
-@pytest.mark.long
 def test_interrupting_snakemake_cancels_its_jobs_and_the_next_run_goes_on(
     interrupted: tuple[Work, dict[str, int], str], local: Work
 ) -> None:
