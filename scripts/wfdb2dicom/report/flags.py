@@ -28,31 +28,33 @@ class Flag:
         For links, headings and the text below them.
     collection : str
         What is said instead where it is every converted study: a sentence about the collection.
-    count : int
-        Of all studies.
+    studies : pyarrow.Table
+        Their rows of the manifest, the worst ones first.
+    describe : callable
+        From one of their rows to what was found.
     of_all : bool
         Whether it is every converted study, so that none is singled out.
     rows : list of dict
-        At most `LISTED`, the worst ones first; ``detail`` says what was found. None where it is every study.
-    studies : pyarrow.Table
-        All of them, in the same order.
-    describe : callable
-        From one of their rows to what was found.
+        At most `LISTED` of them; ``detail`` says what was found. None where it is every study.
     """
 
     key: str
     title: str
     meaning: str
     collection: str
-    count: int = 0
+    studies: pa.Table
+    describe: Callable[[Row], str]
     of_all: bool = False
     rows: list[Row] = field(default_factory=list)
-    studies: pa.Table | None = None
-    describe: Callable[[Row], str] = str
+
+    @property
+    def count(self) -> int:
+        """The number of all studies of this kind."""
+        return int(self.studies.num_rows)
 
     def details(self) -> Iterator[Row]:
         """Every study, with what was found in it as ``detail``."""
-        for batch in self.studies.to_batches(max_chunksize=10_000) if self.studies else ():
+        for batch in self.studies.to_batches(max_chunksize=10_000):
             for row in batch.to_pylist():
                 yield row | {"detail": self.describe(row)}
 
@@ -66,26 +68,22 @@ def flags(done: pa.Table) -> Iterable[Flag]:
 
 def _of_samples(done: pa.Table) -> Iterable[Flag]:
     invalid = pc.greater(done["invalid_samples"], 0)
-    yield _flag(
+    yield Flag(
+        "invalid",
+        "Invalid samples",
+        "Samples without a value: gaps in the drawing, padding value in the DICOM.",
+        "Every study has samples without a value: gaps in the drawings, padding value in the DICOM objects.",
         done.filter(invalid).sort_by([("invalid_samples", "descending"), ("study_id", "ascending")]),
-        Flag(
-            "invalid",
-            "Invalid samples",
-            "Samples without a value: gaps in the drawing, padding value in the DICOM.",
-            "Every study has samples without a value: gaps in the drawings, padding value in the DICOM objects.",
-        ),
         lambda row: f"{row['invalid_samples']:,} samples in {', '.join(row['invalid_leads'])}",
     )
     flat = done.filter(pc.greater(pc.list_value_length(done["flat_leads"]), 0))
     flat = flat.append_column("n_flat", pc.list_value_length(flat["flat_leads"]))
-    yield _flag(
+    yield Flag(
+        "flat",
+        "Flat leads",
+        "Leads in which all samples are equal: an electrode was off, or never connected.",
+        "Every study has a lead in which all samples are equal.",
         flat.sort_by([("n_flat", "descending"), ("study_id", "ascending")]),
-        Flag(
-            "flat",
-            "Flat leads",
-            "Leads in which all samples are equal: an electrode was off, or never connected.",
-            "Every study has a lead in which all samples are equal.",
-        ),
         lambda row: ", ".join(row["flat_leads"]),
     )
 
@@ -93,37 +91,31 @@ def _of_samples(done: pa.Table) -> Iterable[Flag]:
 def _of_times(done: pa.Table) -> Iterable[Flag]:
     late = done.filter(pc.greater_equal(pc.abs(done["time_difference"]), LEAST_DIFFERENCE))
     late = late.append_column("apart", pc.abs(late["time_difference"]))
-    yield _flag(
+    yield Flag(
+        "times",
+        "Header and ecg_time differ",
+        "The DICOM has the header's time (time_from). ecg_time differs from it by a minute or more.",
+        "In every study the header's time, which the DICOM has, differs from ecg_time by a minute or more: see "
+        "time_from.",
         late.sort_by([("apart", "descending"), ("study_id", "ascending")]),
-        Flag(
-            "times",
-            "Header and ecg_time differ",
-            "The DICOM has the header's time (time_from). ecg_time differs from it by a minute or more.",
-            "In every study the header's time, which the DICOM has, differs from ecg_time by a minute or more: see "
-            "time_from.",
-        ),
         lambda row: f"header {row['acquired']}, ecg_time {row['ecg_time']} ({apart(row['time_difference'])})",
     )
     undated = done.filter(pc.equal(done["time_source"], "ecg_time"))
-    yield _flag(
+    yield Flag(
+        "dated",
+        "Dated by ecg_time",
+        "The header's date is not known or not taken; the DICOM has ecg_time instead.",
+        "The date of every study is its ecg_time, not one of the header.",
         undated,
-        Flag(
-            "dated",
-            "Dated by ecg_time",
-            "The header's date is not known or not taken; the DICOM has ecg_time instead.",
-            "The date of every study is its ecg_time, not one of the header.",
-        ),
         lambda row: f"{row['acquired']} from ecg_time",
     )
     placeholder = done.filter(pc.equal(done["time_source"], "placeholder"))
-    yield _flag(
+    yield Flag(
+        "undated",
+        "No date",
+        "No date is known; the DICOM has a placeholder and says that dates were removed.",
+        "The date of no study is known: the DICOM objects have a placeholder and say that dates were removed.",
         placeholder,
-        Flag(
-            "undated",
-            "No date",
-            "No date is known; the DICOM has a placeholder and says that dates were removed.",
-            "The date of no study is known: the DICOM objects have a placeholder and say that dates were removed.",
-        ),
         lambda row: "no date",
     )
 
@@ -132,45 +124,33 @@ def _partly_used(done: pa.Table) -> Iterable[Flag]:
     """Studies of which something is not known or was left out."""
     bare = pc.and_(pc.is_null(done["cart_id"]), pc.is_null(done["filter_low"]))
     bare = pc.and_(pc.and_(bare, pc.is_null(done["filter_high"])), pc.is_null(done["notch"]))
-    yield _flag(
+    yield Flag(
+        "bare",
+        "Without metadata",
+        "No cart and no filters are known: no row in metadata, or an empty one.",
+        "Cart and filters are not known of any study.",
         done.filter(bare),
-        Flag(
-            "bare",
-            "Without metadata",
-            "No cart and no filters are known: no row in metadata, or an empty one.",
-            "Cart and filters are not known of any study.",
-        ),
         lambda row: "neither cart nor filters",
     )
     if "warnings" in done.column_names:
-        yield _flag(
+        yield Flag(
+            "warnings",
+            "Warnings",
+            "Something in the source was not used, such as a time that cannot be read.",
+            "Of every study something was not used, such as a time that cannot be read: column warnings of "
+            "manifest.parquet.",
             done.filter(pc.greater(pc.list_value_length(done["warnings"]), 0)),
-            Flag(
-                "warnings",
-                "Warnings",
-                "Something in the source was not used, such as a time that cannot be read.",
-                "Of every study something was not used, such as a time that cannot be read: column warnings of "
-                "manifest.parquet.",
-            ),
             lambda row: "; ".join(row["warnings"]),
         )
     if "omitted_signals" in done.column_names:
-        yield _flag(
+        yield Flag(
+            "omitted",
+            "Signals left out",
+            "Signals that are not an ECG were left out (other_signals: omit).",
+            "Every study has signals that are not an ECG and were left out (other_signals: omit).",
             done.filter(pc.greater(pc.list_value_length(done["omitted_signals"]), 0)),
-            Flag(
-                "omitted",
-                "Signals left out",
-                "Signals that are not an ECG were left out (other_signals: omit).",
-                "Every study has signals that are not an ECG and were left out (other_signals: omit).",
-            ),
             lambda row: ", ".join(row["omitted_signals"]),
         )
-
-
-def _flag(rows: pa.Table, flag: Flag, detail: Any) -> Flag:
-    flag.count = rows.num_rows
-    flag.studies, flag.describe = rows, detail
-    return flag
 
 
 def listed(flag: Flag, converted: int) -> Flag:
