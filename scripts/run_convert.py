@@ -38,8 +38,8 @@ def arguments() -> argparse.Namespace:
         "--checkpoint",
         type=int,
         default=2000,
-        help="at most so many studies a job, after which progress is kept; fewer where it takes that to use all"
-        " --workers, but 256 or more; 0 = no limit of your own (default: 2000)",
+        help="the most studies per job; progress is kept after each job. Jobs have fewer, but 256 or more, where it"
+        " takes that to use all --workers; 0 = automatic (default: 2000)",
     )
     add("--overwrite", action="store_true", help="convert every study again")
     add("--error_log", default="", help="list of failures (default: <stem>.errors.log beside the output CSV)")

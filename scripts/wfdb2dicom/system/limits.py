@@ -11,7 +11,7 @@ _FREE = 16 << 20  # bytes that any file may unpack to
 
 
 def most_unpacked(packed: int) -> int:
-    """The most bytes that so many packed ones may become: a few kB may be made to unpack to gigabytes."""
+    """The most bytes that this many compressed ones may unpack to: a few kB may be made to unpack to gigabytes."""
     return _FREE + _MOST_RATIO * packed
 
 
