@@ -99,7 +99,7 @@ def test_a_run_killed_again_and_again_at_random_moments_ends_like_one_undisturbe
                 kills[kind] += 1
             elif not living(work.folder)["snakemake"]:  # it was all done before we came to kill: begin again
                 run_command(["rm", "-rf", str(work.folder / "dicom"), str(work.folder / "results/receipts")])
-    wait_until(lambda: not any(living(work.folder).values()))
+    wait_until(lambda: not any(living(work.folder).values()), 240)  # a busy machine is not a failure
     half = written(work.folder / "dicom")
 
     work.run()
