@@ -29,7 +29,7 @@ def dicom(make_record, tmp_path: Path) -> Path:
     return wfdb2dicom.convert_record(make_record(), tmp_path / "made.dcm").path
 
 
-@pytest.mark.parametrize("wrong", NOT_PATHS, ids=repr)
+@pytest.mark.parametrize("wrong", NOT_PATHS, ids=lambda wrong: f"{type(wrong).__name__} {wrong!r:.10}")
 def test_what_is_not_a_path_is_refused_by_every_function(dicom: Path, make_record, tmp_path: Path, wrong: Any) -> None:
     record = make_record()
     calls = {
