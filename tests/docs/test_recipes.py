@@ -153,6 +153,22 @@ def test_a_split_by_patient(recipe: Recipe, converted_demo: Path) -> None:
     assert shares["train"] == pytest.approx(0.8, abs=0.02) and shares["test"] == pytest.approx(0.1, abs=0.02)
 
 
+def test_a_split_of_studies_whose_patients_are_not_known(
+    recipe: Recipe, converted_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = pd.read_parquet(converted_demo / "results/manifest.parquet")
+    others = [known.assign(study_id=known.study_id + f"_{n}") for n in range(50)]
+    manifest = pd.concat([known, *others], ignore_index=True)
+    manifest["subject_id"] = manifest.subject_id.where(manifest.study_id.isin(known.study_id))
+    (tmp_path / "results").mkdir()
+    manifest.to_parquet(tmp_path / "results/manifest.parquet")
+    monkeypatch.chdir(tmp_path)
+    recipe("A split by patient")
+    split = pd.read_csv("split.csv", dtype=str)
+    assert len(split) == 51 * (12 - FAILED) and not split.part.isna().any()
+    assert set(split.part[split.subject_id.isna()]) == {"train", "validate", "test"}
+
+
 def test_load_into_omop(recipe: Recipe, converted_demo: Path) -> None:
     with duckdb.connect(str(converted_demo / "omop.duckdb")) as cdm:
         cdm.execute("CREATE TABLE person (person_id INTEGER, person_source_value VARCHAR)")
