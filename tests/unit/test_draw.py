@@ -484,6 +484,7 @@ def test_the_command_names_file_and_remedy(project: Path, dicom: Dicom, tmp_path
     assert failed.returncode == 1 and "none.dcm" in failed.stderr and "Traceback" not in failed.stderr
     wrong = subprocess.run([*command, dicom(), tmp_path / "page.gif"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "a page is a .png, .pdf, .svg file" in wrong.stderr
+    assert "dicom out\n" in wrong.stderr and "error: out: " in wrong.stderr  # the name that the usage gives it
 
 
 @pytest.mark.workflow

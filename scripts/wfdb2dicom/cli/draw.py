@@ -18,14 +18,14 @@ from wfdb2dicom.api import draw
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.add_argument("dicom", type=Path, help="DICOM ECG object, of wfdb2dicom or any other software")
-    parser.add_argument("page", type=Path, help="file to write: .png, .pdf or .svg")
+    parser.add_argument("out", type=Path, help="file to write: .png, .pdf or .svg")
     parser.add_argument("--pixels-per-mm", type=int, default=7, help="resolution of a PNG [7]")
     parser.add_argument("--quiet", action="store_true", help="print nothing where it goes well")
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw; the format is that of the page's extension."""
-    draw(args.dicom, args.page, pixels_per_mm=args.pixels_per_mm)
+    draw(args.dicom, args.out, pixels_per_mm=args.pixels_per_mm)
     if not args.quiet:
-        print(f"{args.page}: drawn, {args.page.stat().st_size} bytes")
+        print(f"{args.out}: drawn, {args.out.stat().st_size} bytes")
     return 0
