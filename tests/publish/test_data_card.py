@@ -106,7 +106,7 @@ def test_it_says_what_the_options_did(figures: Figures, options: dict[str, Any],
 def test_it_says_of_placeholders_that_they_are_some(figures: Figures) -> None:
     dated = replace(figures, time_sources=[("placeholder", 7), ("ecg_time", 4)])
     text = card(dated, undated="1900-01-01")
-    assert "No date is known of 7 objects: they have the placeholder 1900-01-01, and Longitudinal" in text
+    assert "No dates are known for 7 objects; they have the placeholder 1900-01-01, and Longitudinal" in text
     assert "from the study CSV or the metadata in 4 objects" in text
 
 
@@ -115,11 +115,13 @@ def test_it_says_of_placeholders_that_they_are_some(figures: Figures) -> None:
     [
         (4, 0, "11 electrocardiograms of 4 patients as DICOM"),
         (1, 2, "11 electrocardiograms of 1 patient (the patients of 2 are not known) as DICOM"),
-        (0, 11, "11 electrocardiograms of patients that are not known as DICOM"),
+        (0, 11, "11 electrocardiograms as DICOM"),
     ],
 )
 def test_it_counts_no_patients_that_are_not_known(figures: Figures, patients: int, nameless: int, words: str) -> None:
-    assert f"\n{words} ECG" in card(replace(figures, patients=patients, nameless=nameless))
+    text = card(replace(figures, patients=patients, nameless=nameless))
+    assert f"\n{words} ECG" in text
+    assert ("wfdb2dicom 9.9. The patients are not known.\n" in text) == (patients == 0)
 
 
 def test_many_shapes_are_summed_up(figures: Figures) -> None:

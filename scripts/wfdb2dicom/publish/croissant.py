@@ -82,7 +82,7 @@ def croissant(source: Source, figures: Figures, manifest_sha256: str) -> bytes:
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": source.title,
-        "description": (f"{figures.words} as DICOM ECG waveform objects, converted from {source.full_name}."),
+        "description": figures.sentence(source.full_name),
         "license": source.get("license_url") or LICENSE,
         "url": source.get("page"),
         "version": source.get("release"),

@@ -90,10 +90,7 @@ def _head(source: Source, figures: Figures, summary: Mapping[str, Any]) -> Itera
     if facts:
         line = ", ".join(facts)
         yield line[0].upper() + line[1:] + "."
-    yield (
-        f"{figures.words} as DICOM ECG waveform objects, converted from {source.full_name} by wfdb2dicom "
-        f"{summary['versions']['wfdb2dicom']}."
-    )
+    yield figures.sentence(f"{source.full_name} by wfdb2dicom {summary['versions']['wfdb2dicom']}")
 
 
 def _source(source: Source, options: Mapping[str, Any]) -> Iterator[str]:
@@ -221,8 +218,8 @@ def _dates(figures: Figures, options: Mapping[str, Any]) -> str:
     for name, number in figures.time_sources:
         if name == "placeholder":
             text += (
-                f" No date is known of {counted(number, 'object')}: they have the placeholder {options.get('undated')},"
-                " and Longitudinal Temporal Information Modified is REMOVED."
+                f" No dates are known for {counted(number, 'object; it has', 'objects; they have')} the placeholder "
+                f"{options.get('undated')}, and Longitudinal Temporal Information Modified is REMOVED."
             )
     return text.strip()
 

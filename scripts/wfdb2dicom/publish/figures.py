@@ -52,14 +52,14 @@ class Figures:
     rebased: int
     with_omitted: int
 
-    @property
-    def words(self) -> str:
-        """Objects and patients: ``20 electrocardiograms of 4 patients``."""
-        text = f"{self.objects:,} electrocardiograms"
-        if not self.patients:
-            return text + (" of patients that are not known" if self.nameless else "")
-        text += f" of {counted(self.patients, 'patient')}"
-        return text + (f" (the patients of {self.nameless:,} are not known)" if self.nameless else "")
+    def sentence(self, source: str) -> str:
+        """Objects, patients and source: ``20 electrocardiograms of 4 patients as DICOM …, converted from …``."""
+        text = counted(self.objects, "electrocardiogram")
+        if self.patients:
+            text += f" of {counted(self.patients, 'patient')}"
+            text += f" (the patients of {self.nameless:,} are not known)" if self.nameless else ""
+        text += f" as DICOM ECG waveform objects, converted from {source}."
+        return text + (" The patients are not known." if self.nameless and not self.patients else "")
 
 
 def count(table: pa.Table) -> Figures:
