@@ -17,6 +17,7 @@ from wfdb2dicom.batches.rerun_token import store_results
 from wfdb2dicom.batches.tables import read_receipt, write_receipt
 from wfdb2dicom.dicom.uids import ENCODING_VERSION
 from wfdb2dicom.errors import ConfigError, OutputError
+from wfdb2dicom.page.draw import FORMATS
 from wfdb2dicom.publish import publication, source
 from wfdb2dicom.publish.completeness import IncompleteRun
 from wfdb2dicom.publish.tables import publishable
@@ -133,13 +134,13 @@ def _own_results() -> None:
         (_remove_receipt, r"receipts/\S+\.tsv is missing"),
         (_damage_receipt, "is not a whole table"),
         (_plan_a_study_otherwise, "is not the receipt of"),
-        (lambda: STUDY.unlink(), "study 94000001: its object is missing"),
+        (lambda: STUDY.unlink(), r"1 receipt or object is missing or(?s:.*)study 94000001: its object is missing"),
         (lambda: os.utime(STUDY, ns=(0, 0)), "study 94000001: its object is not the file that was written"),
         (
             lambda: STUDY.with_name("left.dcm").write_bytes(b""),
-            r"1 DICOM files of no study(?s:.*)\ns94000001/left\.dcm",
+            r"1 file besides the objects(?s:.*)\ns94000001/left\.dcm",
         ),
-        (lambda: Path("dicom/top.dcm").write_bytes(b""), r"1 DICOM files of no study(?s:.*)top\.dcm"),
+        (lambda: Path("dicom/top.dcm").write_bytes(b""), r"1 file besides .* move it elsewhere(?s:.*)top\.dcm"),
         (lambda: Path("results/manifest.parquet").unlink(), "manifest.parquet is not what the last run wrote"),
         (lambda: Path("results/summary.json").write_text("{}"), "summary.json is not what the last run wrote"),
         (_forget_a_study, "is not the table of these receipts"),
@@ -182,15 +183,24 @@ def test_bytes_that_changed_under_the_same_size_and_time_are_found_on_request(pu
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({}, "publish: name is missing"),
-        ({"name": "x"}, "publish: license is missing"),
-        ({"name": "x", "license": "y"}, "publish: license_file or license_url is missing"),
+        ({}, r"publish: missing: name \(.*\), license \(.*\), license_url \(.*\); nothing is guessed"),
+        ({"name": "x"}, r"publish: missing: license \(.*\), license_url"),
+        ({"name": "x", "license": "y"}, "publish: missing: license_url"),
         ({"name": "x", "license": "y", "license_file": "none.txt"}, "license_file: 'none.txt' is neither below"),
     ],
 )
 def test_what_must_not_be_guessed_must_be_given(publish_demo: Publisher, given: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         publish_demo(given)
+
+
+def test_pages_of_studies_are_refused_and_own_pictures_are_not(publish_demo: Publisher) -> None:
+    Path("dicom/figure.png").write_bytes(b"")
+    publish_demo()
+    for kind in FORMATS:
+        STUDY.with_suffix(f".{kind}").write_bytes(b"")
+    with pytest.raises(IncompleteRun, match=r"dicom holds 3 files .* drawn pages\): move them(?s:.*)94000001\.svg"):
+        publish_demo()
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

@@ -8,7 +8,7 @@ GIVEN = {"name": "A tree", "license": "MIT", "license_url": "https://opensource.
 
 
 def test_publish_describes_a_whole_run_and_refuses_one_that_is_not(work: Work) -> None:
-    assert "publish: name is missing" in work.run("publish", status=1).output
+    assert "publish: missing: name (of the source), license" in work.run("publish", status=1).output
     run = work.run("publish", publish=GIVEN)
     assert "publish: 22 objects in dicom; wrote manifest.parquet, RECORDS, LICENSE.txt" in run.output
     assert not run.batches

@@ -19,8 +19,10 @@ from wfdb2dicom.inputs.studies import path_prefix
 from wfdb2dicom.results.manifest import read_manifest
 from wfdb2dicom.system.paths import stamp_of
 from wfdb2dicom.system.pool import map_in_order, process_count, studies_in
+from wfdb2dicom.words import counted
 
 EXAMPLES = 5  # findings that a message names
+PAGES = (".png", ".pdf", ".svg")  # as `wfdb2dicom.page.draw` writes them, which takes long to import
 
 
 class IncompleteRun(ConfigError):
@@ -72,8 +74,8 @@ def require_complete(plans: Path, receipts: Path, manifest: Path, dcm_dir: str) 
     if findings:
         shown = "\n".join(f"  {finding}" for finding in findings[:EXAMPLES])
         raise IncompleteRun(
-            f"{len(findings)} receipts or objects do not hold: run the workflow again, which converts what changed, "
-            f"then publish\n{shown}"
+            f"{counted(len(findings), 'receipt or object is', 'receipts or objects are')} missing or changed: run the "
+            f"workflow again, which converts what changed, then publish\n{shown}"
         )
     if [state.digest for state in states] != list(_digests_of_manifest(manifest, [state.studies for state in states])):
         raise IncompleteRun(f"{manifest} is not the table of these receipts: run the workflow again, then publish")
@@ -117,20 +119,23 @@ def _digest(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def _require_no_others(dcm_dir: str, objects: int, manifest: Path, processes: int) -> None:
-    """Refuse DICOM files of which the manifest says nothing: a study may have been left out of it for a reason."""
+    """Refuse files of which the manifest says nothing.
+
+    A study may have been left out for a reason, and a page shows patient, sex and age.
+    """
     tops = _folders_at_second_level(dcm_dir)
-    found = sum(map_in_order(_count_objects, tops, processes=processes)) + _count_objects(dcm_dir, depth=1)
+    found = sum(map_in_order(_count_files, tops, processes=processes)) + _count_files(dcm_dir, depth=1)
     if found == objects:
         return
     prefix = path_prefix(dcm_dir)
     paths = read_manifest(manifest, ["dcm_path"])["dcm_path"].to_pylist()
     known = {(path or "").removeprefix(prefix) for path in paths}
-    others = {os.path.relpath(path, dcm_dir) for path in _objects_below(dcm_dir)} - known
+    others = {os.path.relpath(path, dcm_dir) for path in _files_below(dcm_dir)} - known
     # Not the full paths, which may name patients; find shows where a file lies.
     examples = "\n".join(f"  {'/'.join(path.split('/')[-2:])}" for path in sorted(others)[:EXAMPLES])
     raise IncompleteRun(
-        f"dcm_dir: {dcm_dir} holds {len(others)} DICOM files of no study of this run, which would be published with it:"
-        f" move them elsewhere\n{examples}"
+        f"dcm_dir: {dcm_dir} holds {counted(len(others), 'file')} besides the objects of this run (DICOM files of no "
+        f"study, or drawn pages): move {'it' if len(others) == 1 else 'them'} elsewhere, then publish\n{examples}"
     )
 
 
@@ -140,18 +145,21 @@ def _folders_at_second_level(root: str) -> list[str]:
     return sorted(entry.path for top in first for entry in os.scandir(top) if entry.is_dir(follow_symlinks=False))
 
 
-def _count_objects(folder: str, depth: int = -1) -> int:
-    """How many DICOM files are below a folder, down to `depth` levels; -1 is all levels."""
-    return sum(1 for _ in _objects_below(folder, depth))
+def _count_files(folder: str, depth: int = -1) -> int:
+    """How many DICOM files and pages are below a folder, down to `depth` levels; -1 is all levels."""
+    return sum(1 for _ in _files_below(folder, depth))
 
 
-def _objects_below(folder: str, depth: int = -1) -> Iterator[str]:
+def _files_below(folder: str, depth: int = -1) -> Iterator[str]:
+    """DICOM files, and the pages beside them; pictures of other names are the publisher's own."""
     folders = [(folder, depth)]
     while folders:
         path, left = folders.pop()
         with os.scandir(path) as entries:
             for entry in entries:
-                if entry.name.endswith(".dcm"):
+                if entry.name.endswith(".dcm") or (
+                    entry.name.endswith(PAGES) and os.path.isfile(f"{entry.path[:-4]}.dcm")
+                ):
                     yield entry.path
                 elif left and entry.is_dir(follow_symlinks=False):
                     folders.append((entry.path, left - 1))

@@ -28,6 +28,7 @@ from wfdb2dicom.results.summary import read_summary, too_many_failed
 from wfdb2dicom.system.current_run import current_run
 from wfdb2dicom.system.paths import is_zip, stamp_of
 from wfdb2dicom.system.regular_file import file_digest
+from wfdb2dicom.words import counted
 
 _STAGING = ".publication-"  # begins the name of a folder in dcm_dir, from which files can be renamed into place
 
@@ -84,7 +85,7 @@ class Publication:
     written: list[str]
 
     def __str__(self) -> str:
-        text = f"publish: {self.objects:,} objects in {self.folder}; "
+        text = f"publish: {counted(self.objects, 'object')} in {self.folder}; "
         return text + (f"wrote {', '.join(self.written)}" if self.written else "every file beside them is up to date")
 
 

@@ -82,17 +82,16 @@ def read_source(given: Mapping[str, Any], wfdb_dir: str, plan_token: Path, state
     ConfigError
         When name or licence is not given, or a file of the source cannot be read.
     """
-    for key, meaning in (("name", "the name of the source collection"), ("license", "the licence of the source")):
-        if not given.get(key):
-            raise ConfigError(
-                f"publish: {key} is missing, and {meaning} is not guessed: give it in the configuration, "
-                "see docs/publishing.md"
-            )
     text = _license_text(given, wfdb_dir)
-    if not text and not given.get("license_url"):
+    needed = {
+        "name (of the source)": given.get("name"),
+        "license (of the source)": given.get("license"),
+        "license_url (the licence's address, or its text as license_file)": text or given.get("license_url"),
+    }
+    if missing := [key for key, value in needed.items() if not value]:
         raise ConfigError(
-            "publish: license_file or license_url is missing: a data set is published with the text of its licence or "
-            "the address of it"
+            f"publish: missing: {', '.join(missing)}; nothing is guessed, so add what is missing to the configuration, "
+            "see docs/publishing.md"
         )
     zip_sha256 = _digest_of_zip(wfdb_dir, plan_token, state) if is_zip(wfdb_dir) else ""
     sums = _file_of_source(wfdb_dir, SUMS)
