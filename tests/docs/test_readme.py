@@ -11,6 +11,8 @@ from pathlib import Path
 import pydicom
 import pytest
 
+import wfdb2dicom
+
 # Not run here: they make the environment that the tests run in, run the tests, and change the folder.
 SET_UP = {"make demo", "make test", "source .venv/bin/activate", "mkdir ~/ecg && cd ~/ecg"}
 
@@ -53,6 +55,8 @@ def folder(project: Path, demo: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     pack(data / "mimic-iv-ecg-1.0.zip", demo, {}, tables)
     names = {"files/p9000/p90000001/s94000001/94000001": "patient7/ecg1", "94000001": "ecg1", "90000001": "7"}
     pack(data / "my-ecgs.zip", demo, names, {"record_list.csv": "studies.csv"})
+    with zipfile.ZipFile(data / "my-ecgs.zip", "a") as content:
+        content.writestr("my-ecgs/RECORDS", "patient7/ecg1\n")
     (run / "tests").symlink_to(project / "tests")
     monkeypatch.chdir(run)
     return run
@@ -62,9 +66,11 @@ def test_every_command_runs(readme: str, project: Path, folder: Path) -> None:
     def there(text: str) -> str:
         return re.sub(r"(?<!\w)/data/", f"{folder.parent}/data/", text)
 
-    (configuration,) = blocks(readme, "yaml")
-    (folder / "mine.yaml").write_text(there(configuration))
+    with_table, with_records = blocks(readme, "yaml")
+    (folder / "mine.yaml").write_text(there(with_table))
+    (folder / "records.yaml").write_text(there(with_records))
     commands = [line for block in blocks(readme, "sh") for line in block.splitlines()]
+    commands.append("wfdb2dicom run --configfile records.yaml --cores 1 --directory records")
     assert set(commands) >= SET_UP
     for command in commands:
         if command in SET_UP:
@@ -75,6 +81,7 @@ def test_every_command_runs(readme: str, project: Path, folder: Path) -> None:
         done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert done.returncode == 0, f"{command}\n{done.stdout}"
     assert pydicom.dcmread(folder.parent / "data/my-ecgs-dicom/patient7/ecg1.dcm").PatientID == "7"
+    assert pydicom.dcmread(folder / "records/dicom/patient7/ecg1.dcm").StudyID == "ecg1"
     of_mimic = folder / "dicom/files/p9000/p90000001/s94000001/94000001.dcm"
     assert pydicom.dcmread(of_mimic).StationName == "9000017"  # its cart, of the measurements in the ZIP
     for name in ("studies.with_dcm.csv", "studies.with_dcm.errors.log", "report/index.html", "manifest.parquet"):
@@ -84,10 +91,12 @@ def test_every_command_runs(readme: str, project: Path, folder: Path) -> None:
 
 def test_the_library_on_a_record_of_the_demo(readme: str, folder: Path) -> None:
     (block,) = blocks(readme, "python")
+    wfdb2dicom.convert_record("tests/data/demo/files/p9000/p90000001/s94000001/94000001", "ecg.dcm")
     variables: dict[str, object] = {}
     exec(compile(block, "README.md", "exec"), variables)
     assert variables["outcome"].status == "converted"  # type: ignore[attr-defined]
-    assert pydicom.dcmread(folder / "ecg.dcm").StationName == "6848296"
+    assert (folder / "same.dcm").read_bytes() == (folder / "ecg.dcm").read_bytes()
+    assert (folder / "v1.png").stat().st_size > 1000
 
 
 def test_links_lead_to_files_and_pictures_are_small(readme: str, project: Path) -> None:
