@@ -173,6 +173,9 @@ def test_check_says_what_is_wrong_by_line_and_status(project: Path, convert: Run
     done = check(tmp_path / "none.dcm")
     assert done.returncode == 1
     assert done.stderr == f"error: No such file or directory: '{tmp_path / 'none.dcm'}'\n"  # named once
+    done = check(tmp_path)
+    assert "not a regular file but a folder, name a regular one: " in done.stderr and "remove" not in done.stderr
+    assert f"; for all below it: find {tmp_path} -name '*.dcm' -exec wfdb2dicom check {{}} +" in done.stderr
     assert check("--record", record, good, bad).returncode == 2
 
 

@@ -13,6 +13,7 @@ example:
 """
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         except ArgumentError:
             raise
         except (OSError, Wfdb2DicomError) as error:
-            print(f"error: {told(error, path)}", file=sys.stderr)
+            print(f"error: {told(error, path)}{_all_below(path) if path.is_dir() else ''}", file=sys.stderr)
             continue
         for finding in findings:
             print(f"{path}: {finding}")
@@ -48,6 +49,11 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         print(_verdict(args.files, conforming))
     return 0 if conforming == len(args.files) else 1
+
+
+def _all_below(folder: Path) -> str:
+    """How to check every object of a folder."""
+    return f"; for all below it: find {shlex.quote(str(folder))} -name '*.dcm' -exec wfdb2dicom check {{}} +"
 
 
 def _verdict(files: list[Path], conforming: int) -> str:

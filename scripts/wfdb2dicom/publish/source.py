@@ -100,7 +100,7 @@ def read_source(given: Mapping[str, Any], wfdb_dir: str, plan_token: Path, state
         text,
         zip_name=os.path.basename(wfdb_dir) if zip_sha256 else "",
         zip_sha256=zip_sha256,
-        sums_sha256=file_digest(sums, "sha256") if sums else "",
+        sums_sha256=file_digest(sums, "sha256", follow_links=True) if sums else "",
     )
 
 
@@ -133,4 +133,4 @@ def _digest_of_zip(path: str, plan_token: Path, state: TokenFile) -> str:
             "again, then publish"
         )
     known = state.read().get("zip", {})
-    return str(known["sha256"]) if known.get("stamp") == stamp else file_digest(path, "sha256")
+    return str(known["sha256"]) if known.get("stamp") == stamp else file_digest(path, "sha256", follow_links=True)

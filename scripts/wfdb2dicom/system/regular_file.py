@@ -48,22 +48,23 @@ def open_regular(
     Raises
     ------
     IrregularFile
-        When it is a link, a FIFO, a device or a folder; the message says which.
+        When it is a link, a FIFO, a device or a folder; the message says which, and what to do.
     OSError
         When it cannot be opened.
     """
+    remedy = "name a regular one" if follow_links else "remove it"
     try:
         fd = os.open(path, flags | (_FLAGS & ~os.O_NOFOLLOW if follow_links else _FLAGS), 0o666, dir_fd=dir_fd)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise _irregular("a symbolic link", path) from None
+            raise _irregular("a symbolic link", path, remedy) from None
         if error.errno == errno.ENXIO:  # a FIFO without a reader, or a socket
-            raise _irregular("a FIFO or a socket", path) from None
+            raise _irregular("a FIFO or a socket", path, remedy) from None
         raise
     try:
         mode = os.fstat(fd).st_mode
         if not stat.S_ISREG(mode):
-            raise _irregular("a folder" if stat.S_ISDIR(mode) else "a FIFO or a device", path)
+            raise _irregular("a folder" if stat.S_ISDIR(mode) else "a FIFO or a device", path, remedy)
     except BaseException:
         os.close(fd)
         raise
@@ -96,8 +97,8 @@ def _find_irregular(folder: str) -> Iterator[str]:
         return
 
 
-def _irregular(kind: str, path: str | os.PathLike[str]) -> IrregularFile:
-    return IrregularFile(errno.EINVAL, f"not a regular file but {kind}, remove it", os.fspath(path))
+def _irregular(kind: str, path: str | os.PathLike[str], remedy: str) -> IrregularFile:
+    return IrregularFile(errno.EINVAL, f"not a regular file but {kind}, {remedy}", os.fspath(path))
 
 
 def read_fully(fd: int, size: int, offset: int = 0) -> bytes:
@@ -142,7 +143,12 @@ def _short_digest() -> _Hash:
     return blake2b(digest_size=16)  # type: ignore[return-value]
 
 
-def file_digest(path: str | os.PathLike[str], algorithm: str | Callable[[], _Hash] = _short_digest) -> str:
+def file_digest(
+    path: str | os.PathLike[str],
+    algorithm: str | Callable[[], _Hash] = _short_digest,
+    *,
+    follow_links: bool = False,
+) -> str:
     """The digest of a regular file in hexadecimal: 32 digits of BLAKE2b unless another algorithm is named.
 
     Raises
@@ -152,5 +158,5 @@ def file_digest(path: str | os.PathLike[str], algorithm: str | Callable[[], _Has
     """
     import hashlib  # the whole of it only where files are digested
 
-    with open(open_regular(path), "rb") as stream, naming(path):
+    with open(open_regular(path, follow_links=follow_links), "rb") as stream, naming(path):
         return hashlib.file_digest(stream, algorithm).hexdigest()
