@@ -171,7 +171,7 @@ def test_bytes_that_changed_under_the_same_size_and_time_are_found_on_request(pu
     damaged[-1] ^= 1
     STUDY.write_bytes(damaged)
     os.utime(STUDY, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with pytest.raises(IncompleteRun, match="study 94000001"):
+    with pytest.raises(IncompleteRun, match=r"put right what .*\n.*study 94000001: .* delete it and run without"):
         publish_demo(GIVEN | {"verify": True})
     publish_demo()  # a look at it does not see that, and sha256sum does
     summed = subprocess.run(

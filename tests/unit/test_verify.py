@@ -57,9 +57,9 @@ def test_a_receipt_of_an_earlier_plan_is_not_a_finding_while_its_studies_are_pla
 def test_a_folder_of_dicoms_that_is_gone_is_not_made_by_looking(converted: Path) -> None:
     shutil.rmtree(converted / "dcm")
     outcome = check(converted)
-    assert [(f.study_id, f.finding) for f in outcome.findings] == [
-        ("100", "the file is missing"),
-        ("200", "the file is missing"),
+    assert [(f.study_id, f.finding.partition(";")[0]) for f in outcome.findings] == [
+        ("100", "the file is missing: run without a target"),
+        ("200", "the file is missing: run without a target"),
     ]
     assert not (converted / "dcm").exists()
 

@@ -24,6 +24,8 @@ from wfdb2dicom.system.whole_file import replace_file
 from wfdb2dicom.words import counted
 
 _CHUNK = 128  # studies handed to a process at once
+# A file that is there has to be deleted first: a run does not notice other bytes of the same size and time.
+_REMEDY = "run without a target; --config overwrite=true makes every DICOM again"
 
 
 class Discrepancy(NamedTuple):
@@ -81,7 +83,9 @@ def run(plans: Path, receipts: Path, table: Path, *, workers: int = 1) -> Verifi
         When a process is killed; the findings so far are lost.
     """
     if not any(receipts.glob("*.tsv")):
-        raise TableError(f"{receipts} holds no receipts: there is nothing to verify before a first run")
+        raise TableError(
+            f"{receipts} holds no receipts: there is nothing to verify before a first run; run without a target first"
+        )
     damaged = _unreceipted(plans, receipts)
     work = _chunks(plans, receipts, damaged)
     checked = 0
@@ -116,7 +120,9 @@ def _chunks(plans: Path, receipts: Path, damaged: list[Discrepancy]) -> Iterator
             continue
         rows = [(plan, results[plan.study_id]) for plan in planned if plan.study_id in results]
         if len(rows) != len(planned) or len(rows) != len(results):
-            damaged.append(Discrepancy("", str(path), "the receipt does not hold the studies of its plan"))
+            damaged.append(
+                Discrepancy("", str(path), "the receipt does not hold the studies of its plan: run without a target")
+            )
         done = [row for row in rows if row[1].status != "failed"]
         for start in range(0, len(done), _CHUNK):
             part = done[start : start + _CHUNK]
@@ -147,6 +153,8 @@ def _check(chunk: _Chunk) -> tuple[int, list[Discrepancy]]:
             finding = converter.check(plan.record, plan.dicom, Acquisition.from_json(plan.acquisition), plan.members)
             if not finding and file_digest(target.path(plan.dicom), "sha256") != result.sha256:
                 finding = "the file follows from its source but is not the one that its receipt describes"
+            if finding:
+                finding += f": {'delete it and ' if target.exists(plan.dicom) else ''}{_REMEDY}"
         except Exception as error:  # a source that is gone or damaged is a finding
             finding = f"its source no longer gives it: {describe(error)}"
         if finding:

@@ -158,7 +158,7 @@ def _verify(options: PublishOptions) -> None:
     table = options.state.with_name("verify.tsv")
     outcome = verify.run(options.plans, options.receipts, table, workers=options.workers)
     if outcome.findings:
-        raise IncompleteRun(f"{outcome}: run the workflow again, then publish\n{outcome.examples()}")
+        raise IncompleteRun(f"{outcome}: put right what the findings name, then publish\n{outcome.examples()}")
 
 
 def _write_all(folder: Path, table: pa.Table, source: Source, summary: Mapping[str, Any]) -> dict[str, str]:
