@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from hashlib import sha256
 from io import BytesIO
@@ -236,6 +237,27 @@ def test_digests_are_read_in_both_forms(tmp_path: Path) -> None:
 def test_a_tree_without_digests_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"SHA256SUMS.txt does not exist.*sha256sum"):
         find_sums(str(tmp_path))
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("r.hea", "")
+    with pytest.raises(ConfigError, match=r"x.zip holds no SHA256SUMS.txt.* unpack it"):
+        find_sums(str(tmp_path / "x.zip"))
+
+
+@pytest.mark.parametrize(
+    ("listed", "reason"),
+    [
+        (("r.hea", "r.mat"), "its signal file is a .mat, but a .dat comes back"),
+        (("r.hea",), "SHA256SUMS.txt does not list its signal file"),
+        ((), "SHA256SUMS.txt does not list its header and signal file"),
+    ],
+)
+def test_why_a_record_cannot_be_compared_is_said(tmp_path: Path, listed: tuple[str, ...], reason: str) -> None:
+    (tmp_path / "SHA256SUMS.txt").write_text("".join(f"{'0' * 64} {name}\n" for name in listed))
+    options = {"wfdb_dir": str(tmp_path), "dcm_dir": str(tmp_path)}
+    write_plan(tmp_path / "plan.tsv", options, [PlanRow("r", "7", "r", "r.dcm", "1:1,12:1", "{}", "")])
+    write_receipt(tmp_path / "receipt.tsv", [ReceiptRow("r", "converted", "", "", "r.dcm", "1", "1", "0" * 64, "{}")])
+    assert roundtrip(tmp_path / "plan.tsv", tmp_path / "receipt.tsv", ALL, tmp_path / "proof.tsv") == 0
+    assert reason in (tmp_path / "proof.tsv").read_text()
 
 
 def test_the_parser_reads_what_pydicom_writes_with_undefined_lengths(dicoms: dict[str, Path], tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_findings_fail_the_target_when_its_table_is_complete(folder: Folder, tmp
     corrupt(mine.dicoms()[0], b"Lead aVR", b"Lead V3 ")
     run = mine.run("validate", "--config", "validate_sample=all")
     assert run.returncode != 0
-    assert f"of {CONVERTED} DICOM objects {CONVERTED - 1} conform, 1 have findings" in run.stdout
+    assert f"of {CONVERTED} DICOM objects {CONVERTED - 1} conform, 1 has findings" in run.stdout
     assert "CID 3001" in run.stdout
     bad = [item for item in mine.table("validation") if item.result == "bad"]
     assert len(mine.table("validation")) == CONVERTED

@@ -98,7 +98,7 @@ def test_neither_does_a_finding_of_validate(tmp_path: Path) -> None:
     content[content.index(b"UCUM")] = ord("X")  # another coding scheme
     dicom.write_bytes(content)
     said = work.run("validate", status=1).output
-    assert "1 have findings" in said and "for example study 4000000" in said
+    assert "1 has findings" in said and "for example study 4000000" in said
     for text in (said, *(p.read_text() for p in (work.folder / "logs").rglob("*.log"))):
         assert not SECRET.findall(text), text
 

@@ -14,6 +14,7 @@ from wfdb2dicom.errors import mask_patient
 from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.tsv import TableError, encode_table, read_table
 from wfdb2dicom.system.whole_file import replace_file
+from wfdb2dicom.words import counted
 
 _COLUMNS = ("study_id", "dcm_path", "result", "detail")
 _SEPARATOR = " | "
@@ -61,18 +62,29 @@ def _checked_object(values: list[str]) -> CheckedObject:
 
 @dataclass(frozen=True, slots=True)
 class CheckWords:
-    """The words of a check's summary: what ``good``, ``bad`` and ``open`` objects do."""
+    """The words of a check's summary: what one ``good``, ``bad`` or ``open`` object does, and what several do."""
 
     name: str
-    good: str
-    bad: str
-    open: str
+    good: tuple[str, str]
+    bad: tuple[str, str]
+    open: tuple[str, str]
 
 
 VALIDATE = CheckWords(
-    "validate", "conform", "have findings", "are of a class that dciodvfy does not know, checker only"
+    "validate",
+    good=("conforms", "conform"),
+    bad=("has findings", "have findings"),
+    open=(
+        "is of a class that dciodvfy does not know, checker only",
+        "are of a class that dciodvfy does not know, checker only",
+    ),
 )
-ROUNDTRIP = CheckWords("roundtrip", "give their WFDB files back", "do not", "cannot be judged")
+ROUNDTRIP = CheckWords(
+    "roundtrip",
+    good=("gives its WFDB files back", "give their WFDB files back"),
+    bad=("does not", "do not"),
+    open=("cannot be judged", "cannot be judged"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +121,10 @@ def read_summary(path: Path) -> CheckSummary:
 
 
 def _summary(objects: Sequence[CheckedObject], counts: Counter[str], table: Path, words: CheckWords) -> Iterable[str]:
-    yield f"{words.name}: of {len(objects)} DICOM objects {counts['good']} {words.good}, {counts['bad']} {words.bad}"
+    good, bad = counted(counts["good"], *words.good), counted(counts["bad"], *words.bad)
+    yield f"{words.name}: of {counted(len(objects), 'DICOM object')} {good}, {bad}"
     if counts["open"]:
-        yield f"  {counts['open']} {words.open}"
+        yield f"  {counted(counts['open'], *words.open)}"
     for result, title in (("bad", "most frequent findings"), ("open", "why")):
         found = [(detail, item) for item in objects if item.result == result for detail in item.details]
         kinds = Counter(_kind(detail) for detail, _ in found)

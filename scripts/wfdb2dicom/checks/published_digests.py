@@ -22,11 +22,17 @@ def find_sums(wfdb_dir: str) -> Path:
     """
     if is_zip(wfdb_dir) and (copy := copy_of_member(wfdb_dir, SUMS)):
         return Path(copy)
+    if is_zip(wfdb_dir):
+        raise ConfigError(
+            f"{wfdb_dir} holds no {SUMS}, and without the digests of the source there is nothing to compare with: "
+            f"unpack it, name the folder in wfdb_dir, and put the publisher's {SUMS} there"
+        )
     path = Path(wfdb_dir, SUMS)
     if not path.is_file():
         raise ConfigError(
             f"{path} does not exist, and without the digests of the source there is nothing to compare with: fetch it "
-            f"from where the data are published, or make it (cd {wfdb_dir} && sha256sum each .hea and .dat > {SUMS})"
+            f"from where the data are published, or make it: cd {wfdb_dir} && find . -name '*.[hdm][ea][at]' "
+            f"-exec sha256sum {{}} + > {SUMS}"
         )
     return path
 

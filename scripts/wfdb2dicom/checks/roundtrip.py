@@ -54,7 +54,7 @@ def roundtrip(plan: Path, receipt: Path, limit: str, table: Path) -> int:
     options, planned = read_plan(plan)
     plans = {row.study_id: row for row in planned}
     rows = [row for row in sampled(receipt, limit) if row.study_id in plans]
-    wanted = {f"{plans[row.study_id].record}.{kind}" for row in rows for kind in ("hea", "dat")}
+    wanted = {f"{plans[row.study_id].record}.{kind}" for row in rows for kind in ("hea", "dat", "mat")}
     sums = read_sums(find_sums(options["wfdb_dir"]), wanted)
     objects = [_roundtrip_one(options, plans[row.study_id], row, sums) for row in rows]
     write_checked(table, objects)
@@ -78,9 +78,12 @@ def _roundtrip_one(options: dict[str, str], plan: PlanRow, row: ReceiptRow, sums
 
 def _not_comparable(plan: PlanRow, row: ReceiptRow, sums: dict[str, str]) -> str:
     """Why the digests cannot judge this study; "" when they can."""
-    missing = [f".{kind}" for kind in ("hea", "dat") if f"{plan.record}.{kind}" not in sums]
+    listed = {kind for kind in ("hea", "dat", "mat") if f"{plan.record}.{kind}" in sums}
+    missing = ["header"] * ("hea" not in listed) + ["signal file"] * listed.isdisjoint(("dat", "mat"))
     if missing:
         return f"{SUMS} does not list its {' and '.join(missing)}"
+    if "dat" not in listed:
+        return "its signal file is a .mat, but a .dat comes back, in other bytes"
     facts = json.loads(row.facts)
     if omitted := facts.get("omitted_signals"):
         return f"signals were left out ({', '.join(omitted)}), and the digests are those of all of them"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from wfdb2dicom.checks import roundtrip
 from wfdb2dicom.system.regular_file import read_file
+from wfdb2dicom.words import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,5 +30,6 @@ def run(args: argparse.Namespace) -> int:
     """Compare; exit status 1 when something cannot be done, while differences are rows of the table."""
     limit = read_file(args.sample).decode("ascii").strip()
     bad = roundtrip.roundtrip(args.plan, args.receipt, limit, args.table)
-    print(f"roundtrip batch {args.receipt.stem}: {bad} DICOM objects do not give their WFDB files back")
+    subject = counted(bad, "DICOM object does", "DICOM objects do")
+    print(f"roundtrip batch {args.receipt.stem}: {subject} not give the WFDB files back")
     return 0

@@ -18,6 +18,7 @@ from wfdb2dicom.batches.tables import read_plan
 from wfdb2dicom.checks import sample, validate
 from wfdb2dicom.system.regular_file import read_file
 from wfdb2dicom.system.whole_file import replace_file
+from wfdb2dicom.words import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +49,8 @@ def _done(args: argparse.Namespace) -> str:
         receipts = [args.receipts / plan.name for plan in sorted(args.plans.glob("*.tsv"))]
         limit = sample.limit_of_sample(receipts, args.size)
         replace_file(args.sample, f"{limit}\n".encode())
-        return f"validate: sample drawn, {args.size if args.size == 'all' else f'at most {args.size}'} studies"
+        return f"sample drawn: {'all' if args.size == 'all' else f'at most {args.size}'} studies"
     limit = read_file(args.sample).decode("ascii").strip()
     options, _ = read_plan(args.plan)
     bad = validate.validate(args.receipt, limit, options["dcm_dir"], args.table)
-    return f"validate batch {args.receipt.stem}: {bad} DICOM objects have findings"
+    return f"validate batch {args.receipt.stem}: {counted(bad, 'DICOM object has', 'DICOM objects have')} findings"
