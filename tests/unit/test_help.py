@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from help_examples import examples, help_of
+from wfdb2dicom.cli import main
 from wfdb2dicom.cli.main import COMMANDS, STAGES, usage
 from wfdb2dicom.cli.run import snakefile
 
@@ -34,6 +35,18 @@ def test_help_names_exit_statuses_and_an_example(name: str) -> None:
     assert examples(name)
     assert all(example[0] == name for example in examples(name))
     assert f"  {name} " in usage()
+
+
+@pytest.mark.parametrize(("arguments", "stage"), [(["verify"], "verify"), (["validate", "sample"], "validate")])
+def test_a_stage_called_by_hand_names_the_target(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], stage: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main.run(arguments)
+    assert capsys.readouterr().err.endswith(f"; this is the stage, the target is: wfdb2dicom run ... {stage}\n")
+    with pytest.raises(SystemExit):
+        main.run(["gate"])
+    assert "target" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("run", "send")])  # send: tests/archive

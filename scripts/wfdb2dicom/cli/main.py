@@ -52,6 +52,18 @@ Exit status: 0 done, 1 not done or findings, 2 wrong arguments.
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that names the target to a user who calls the stage of the same name by hand."""
+
+    def error(self, message: str) -> NoReturn:
+        from wfdb2dicom.cli.terminal import TARGETS  # only here: it takes a while to import
+
+        stage = self.prog.split()[1]
+        if stage in TARGETS:
+            message += f"; this is the stage, the target is: wfdb2dicom run ... {stage}"
+        super().error(message)
+
+
 def usage() -> str:
     """The help of `wfdb2dicom` itself."""
 
@@ -89,7 +101,7 @@ def run(arguments: list[str]) -> int:
         print(f"error: there is no command {name!r}{meant} `wfdb2dicom --help` lists all", file=sys.stderr)
         return 2
     module = import_module(f"wfdb2dicom.cli.{name.replace('-', '_')}")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         f"wfdb2dicom {name}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     module.add_arguments(parser)

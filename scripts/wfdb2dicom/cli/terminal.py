@@ -33,7 +33,7 @@ _FOR_DEVELOPERS = re.compile(
 _SYSTEM_ERROR = re.compile(r"^\w*Error: \[Errno \d+\] ([^:\n]+): '([^\n]+)'$", re.MULTILINE)
 _NO_TARGET = re.compile(r"No rule to produce (\S+)")
 _WITHOUT_WORK = ("all", "default")  # rules
-_TARGETS = ("plan", "verify", "validate", "roundtrip", "store", "publish")
+TARGETS = ("plan", "verify", "validate", "roundtrip", "store", "publish")
 # What a function of ours says of a target, among what Snakemake adds.
 _OF_FUNCTION = re.compile(r"^InputFunctionException in rule .*?WorkflowError:\n\s+(.*?)\nWildcards:", re.DOTALL)
 # What Snakemake says where it does something else than to run rules.
@@ -159,9 +159,9 @@ def no_access(reason: str, file: str) -> str:
 
 def no_target(name: str) -> str:
     """What there is instead of a target that does not exist."""
-    near = get_close_matches(name, _TARGETS, 1)
+    near = get_close_matches(name, TARGETS, 1)
     meant = f"; did you mean {near[0]}?" if near else "."
-    known = f"{', '.join(_TARGETS)} and the DICOM (.dcm) or page (.png, .svg, .pdf) of a study"
+    known = f"{', '.join(TARGETS)} and the DICOM (.dcm) or page (.png, .svg, .pdf) of a study"
     return f"there is no target {name!r}{meant} Targets are {known}"
 
 
