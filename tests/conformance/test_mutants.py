@@ -445,6 +445,16 @@ def test_what_only_the_source_can_tell_is_told_by_it(
     assert check_source(path, offset_record)
 
 
+def test_leads_are_named_as_the_object_names_them_in_its_order(
+    offset_record: Path, offset_dicom: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "mutant.dcm"
+    path.write_bytes(mutant(offset_dicom, negate_baseline))
+    labels = [item.ChannelLabel for item in group(pydicom.dcmread(path)).ChannelDefinitionSequence]
+    told = [finding.message.partition(":")[0] for finding in check_source(path, offset_record)]
+    assert told == [f"lead {label}" for label in labels]
+
+
 def test_objects_have_the_amplitudes_of_their_source(
     dicoms: dict[str, Path], records: dict[str, Path], offset_record: Path, offset_dicom: Path
 ) -> None:

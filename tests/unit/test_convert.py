@@ -276,7 +276,7 @@ def test_fractions_of_a_second_are_kept(convert, make_record) -> None:
 @pytest.mark.parametrize(
     ("record", "values", "error", "words"),
     [
-        ({"moment": ""}, {"ecg_time": ""}, DateError, "the header has none, and there is no ecg_time.* set undated"),
+        ({"moment": ""}, {"ecg_time": ""}, DateError, "the header has none, and ecg_time is empty in this.* undated"),
         ({"moment": ""}, {"ecg_time": "yesterday"}, DateError, "'yesterday' is not YYYY-MM-DD"),
         ({"moment": ""}, {"ecg_time": "2180-02-30 00:00:00"}, DateError, "2180-02-30"),
         ({"moment": "10:00:00 05/21/1991"}, {"ecg_time": ""}, DateError, "'10:00:00 05/21/1991', which is not a date"),

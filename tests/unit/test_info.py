@@ -61,6 +61,29 @@ def test_a_record_is_described_as_far_as_its_header_goes(info: Info, tmp_path: P
     assert status == 0 and words in text and text.startswith(f"WFDB record:      {tmp_path}/r\n")
 
 
+@pytest.mark.parametrize(
+    ("subject", "moment", "words"),
+    [
+        ("1", "08:44:00 23/07/2180", "options\n"),
+        ("", "08:44:00 23/07/2180", "options once the patient is given\n"),
+        ("1", "", "options once the date is given\n"),
+        ("", "", "options once the patient and the date are given\n"),
+    ],
+)
+def test_a_conversion_is_possible_once_what_the_header_lacks_is_given(
+    info: Info, make_record, subject: str, moment: str, words: str
+) -> None:
+    text = info(make_record(subject=subject, moment=moment))[1]
+    assert "conversion:       possible with the default " + words in text and "sex and age:      not given\n" in text
+
+
+def test_sex_and_age_are_those_of_the_comments(info: Info, make_record) -> None:
+    record = make_record()
+    with record.with_suffix(".hea").open("a") as file:
+        file.write("#Age: 74\n#Sex: Female\n")
+    assert "sex and age:      F, 74 y\n" in info(record)[1]
+
+
 @pytest.mark.parametrize("header", ["", "\0\1\2", "nonsense", "r 1 500 10\n# <subject_id>: 1\n# <subject_id>: 2\n"])
 def test_a_header_that_is_none_is_an_error(info: Info, tmp_path: Path, header: str) -> None:
     (tmp_path / "r.hea").write_text(header)

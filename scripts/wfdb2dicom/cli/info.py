@@ -32,6 +32,7 @@ from wfdb2dicom.dicom.part10 import is_dicom
 from wfdb2dicom.dicom.sop_classes import SOP_CLASSES
 from wfdb2dicom.dicom.stated_changes import UNKNOWN_PATIENT
 from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError, describe
+from wfdb2dicom.records import comments
 from wfdb2dicom.records.header import Header, parse
 from wfdb2dicom.records.source_file import read_header_text
 from wfdb2dicom.system.output_tree import OutputTree
@@ -76,14 +77,18 @@ def _record(path: Path) -> str:
 def _of_record(record: str) -> list[tuple[str, str]]:
     header = _header(record)
     moment = header.moment.isoformat(" ") if header.moment else "not in the header: give ecg_time, or set undated"
+    sex, age = comments.sex_and_age(header)
     lines = [
         ("WFDB record", record),
         ("patient", header.subject_id or "not in the header: give subject_id, or set unknown_subject"),
+        ("sex and age", ", ".join(filter(None, (sex, age and f"{age} y"))) or "not given"),
         ("recorded", moment),
         ("signals", ", ".join(signal.description or "(no name)" for signal in header.signals)),
         *_extent(header.sampling_frequency, header.n_samples or 0),
         ("gains", _grouped((s.description, f"{s.gain:g}({s.baseline})/{s.units}") for s in header.signals)),
     ]
+    missing = ["the patient"] * (not header.subject_id) + ["the date"] * (not header.moment)
+    once = f" once {' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} given" if missing else ""
     lenient = replace(_STAND_INS, other_signals="omit", unknown_leads="local")
     try:
         facts = _facts(record, lenient)
@@ -95,9 +100,10 @@ def _of_record(record: str) -> list[tuple[str, str]]:
     lines.append(("flat leads", ", ".join(facts.get("flat_leads", [])) or "none"))
     try:
         _facts(record, _STAND_INS)
-        lines.append(("conversion", "possible with the default options"))
+        lines.append(("conversion", f"possible with the default options{once}"))
     except StudyError as error:
-        lines.append(("conversion", f"only with --other-signals omit or --unknown-leads local: {describe(error)}"))
+        choices = f"only with --other-signals omit or --unknown-leads local{once and ','}{once}"
+        lines.append(("conversion", f"{choices}: {describe(error)}"))
     needed = {"study_id": header.name, "path": os.path.basename(record)}
     if not header.subject_id:
         needed["subject_id"] = "<patient>"

@@ -82,6 +82,7 @@ def _with_units(record: str, source: Any) -> Any:
 def _compare(dataset: Dataset, source: Any) -> Iterator[Violation]:
     groups = items_of(dataset, 0x54000100)
     channels: dict[str, npt.NDArray[np.float64]] = {}
+    labels: dict[str, str] = {}  # of the object, by the same names in lower case
     names = _keys(source.sig_name)
     expected = {name: n for n, name in enumerate(names)}
     for group in groups:
@@ -92,24 +93,27 @@ def _compare(dataset: Dataset, source: Any) -> Iterator[Violation]:
             yield Violation("WaveformAnnotationSequence", str(error), "PS3.3 C.10.10")
             held = []
         channels |= _millivolts(group, held)
+        found_labels = [text(item, 0x003A0203) for item in items_of(group, 0x003A0200)]
+        labels |= {label.casefold(): label for label in found_labels}
         yield from _compare_skew(group, source)
     rest = [name for name, key in zip(source.sig_name, names, strict=True) if key not in channels]
     if channels.keys() - expected.keys() or (rest and not _says_omitted(dataset, rest)):
-        message = f"are {', '.join(channels)}; the record has {', '.join(expected)}"
+        ours = ", ".join(labels[name] for name in channels)
+        message = f"are {ours}; the record has {', '.join(leads.labels(source.sig_name))}"
         yield Violation("ChannelLabel", message, "PS3.3 C.10.9")
-    for name in channels.keys() & expected.keys():
-        n = expected[name]
+    for name in filter(expected.__contains__, channels):  # in the object's order
+        n, lead = expected[name], labels[name]
         unit = source.units[n]
         if unit.casefold() not in _MILLIVOLTS:
-            yield Violation("ChannelSensitivityUnitsSequence", f"lead {name}: the record is in {unit}", _SOURCE)
+            yield Violation("ChannelSensitivityUnitsSequence", f"lead {lead}: the record is in {unit}", _SOURCE)
             continue
         wanted = source.e_p_signal[n] * _MILLIVOLTS[unit.casefold()]
         found = channels[name]
         if len(found) != len(wanted):
-            yield Violation("WaveformData", f"lead {name}: {len(found)} samples instead of {len(wanted)}", _SOURCE)
+            yield Violation("WaveformData", f"lead {lead}: {len(found)} samples instead of {len(wanted)}", _SOURCE)
         elif not np.allclose(found, wanted, rtol=_RELATIVE, atol=_TOLERANCE, equal_nan=True):
             worst = np.nanmax(np.abs(found - wanted), initial=0.0)
-            message = f"lead {name}: amplitudes differ from the record's by up to {worst:g} mV, or in what is invalid"
+            message = f"lead {lead}: amplitudes differ from the record's by up to {worst:g} mV, or in what is invalid"
             yield Violation("WaveformData", message, _SOURCE)
 
 

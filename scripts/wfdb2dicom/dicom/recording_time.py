@@ -71,8 +71,8 @@ def _placeholder(header: Header, acquisition: Acquisition, options: Options) -> 
         raise DateError(f"ecg_time {acquisition.ecg_time!r} is not YYYY-MM-DD HH:MM:SS; correct it")
     if not options.undated:
         raise DateError(
-            f"no date is known: {_why_undated(header, options)}, and there is no ecg_time; name its column in"
-            " ecg_time_col, or set undated to a placeholder such as 1900-01-01"
+            f"no date is known: {_why_undated(header, options)}, and ecg_time is empty in this row or not given;"
+            " fill it in, name its column in ecg_time_col, or set undated to a placeholder such as 1900-01-01"
         )
     return datetime.fromisoformat(options.undated)
 

@@ -33,8 +33,8 @@ _KNOWN = {
     ),
     "UnitsError": Remedy("a signal is not in volts", "leave out these records: they hold something other than an ECG"),
     "DateError": Remedy(
-        "no date and time of the recording is known",
-        "name the column of times in ecg_time_col, or set undated to accept such records",
+        "the date and time of the recording are not known or cannot be read",
+        "do what the errors say: fill in or correct ecg_time, name its column in ecg_time_col, or set undated",
     ),
     "UnknownSubject": Remedy(
         "neither header nor study CSV names the patient",
