@@ -15,8 +15,8 @@ pytestmark = pytest.mark.workflow
 def test_too_many_failures_fail_the_run_and_keep_its_results(work: Work) -> None:
     run = work.run(status=1, max_failed=0.05)
     assert "2 of 24 studies failed (8.33 %), more than max_failed allows (5 %)" in run.output
-    assert f"1 × SignalError, such as study {TRUNCATED}: SignalError: " in run.output
-    assert f"1 × HeaderError, such as study {CORRUPT}: HeaderError: " in run.output
+    assert f"1 × SignalError, such as study {TRUNCATED}: " in run.output
+    assert f"1 × HeaderError, such as study {CORRUPT}: " in run.output
     assert "results/studies.with_dcm.errors.log lists every failure" in run.output
     assert set(work.errors()) == {str(TRUNCATED), str(CORRUPT)}
     log = (work.folder / "results/studies.with_dcm.errors.log").read_text().splitlines()
