@@ -28,7 +28,7 @@ from wfdb2dicom.system.paths import WFDB_SUFFIXES, given_path
 
 PathLike = str | os.PathLike[str]
 Metadata = Mapping[str, object] | PathLike | Acquisition
-FORMATS = (16, 24, 32)
+SIGNAL_FORMATS = (16, 24, 32)  # WFDB formats in which a record is restored
 _MOST_PIXELS = 50  # per mm: a page of 14,850 × 10,500 pixels, 620 MB while it is drawn
 
 
@@ -133,9 +133,10 @@ def signal_format_or_default(signal_format: object) -> int | None:
     """A WFDB format that can be written; None for that of the samples."""
     if signal_format is None:
         return None
-    if isinstance(signal_format, Integral) and int(signal_format) in FORMATS:
+    if isinstance(signal_format, Integral) and int(signal_format) in SIGNAL_FORMATS:
         return int(signal_format)
-    raise ArgumentError(f"signal_format: {signal_format!r} is none of {', '.join(map(str, FORMATS))}; give one of them")
+    known = ", ".join(map(str, SIGNAL_FORMATS))
+    raise ArgumentError(f"signal_format: {signal_format!r} is none of {known}; give one of them")
 
 
 def resolution(pixels_per_mm: object) -> float:

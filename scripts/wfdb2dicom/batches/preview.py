@@ -170,15 +170,17 @@ def _work_in(batch: PlannedBatch, config: PlanConfig, plans: Path, last: Mapping
         mark = fingerprint(line, row)
         if row.error:
             work.hopeless += 1
-        elif mark in known:
+            continue
+        if mark in known:
             work.failed += 1
-        elif reason := (
-            OVERWRITE
-            if config.policy.overwrite
-            else _why_again(row, mark, before[row.study_id], rows.get(row.study_id), config, changed)
-            if row.study_id in before
-            else _why_anew(row, config, "" if before else changed)
-        ):
+            continue
+        if config.policy.overwrite:
+            reason = OVERWRITE
+        elif done := before.get(row.study_id):
+            reason = _why_again(row, mark, done, rows.get(row.study_id), config, changed)
+        else:
+            reason = _why_anew(row, config, "" if before else changed)
+        if reason:
             work.reasons[reason] += 1
         else:
             work.current += 1

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from wfdb2dicom.api import restore
+from wfdb2dicom.arguments import SIGNAL_FORMATS
 from wfdb2dicom.errors import ArgumentError, ConfigError, StudyError, told
 
 
@@ -28,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ORDER",
         help="order of the signals: stored, mimic, standard, or lead names separated by commas [stored]",
     )
-    parser.add_argument("--format", type=int, choices=[16, 24, 32], help="WFDB format [16; 32 for samples of 32 bits]")
+    parser.add_argument(
+        "--format", type=int, choices=SIGNAL_FORMATS, help="WFDB format [16; 32 for samples of 32 bits]"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist with other content")
 
 
